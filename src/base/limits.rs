@@ -1,0 +1,71 @@
+//! Every bound of the program in one file, related by const asserts. Bounds that a user may change
+//! are directives (see `config`); these are the fixed ones.
+
+/// Longest inline request, and longest header line of a multibulk request (Redis:
+/// PROTO_INLINE_MAX_SIZE).
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// Most arguments of one multibulk request (Redis: INT_MAX).
+pub const MULTIBULK_ARGS_MAX: i64 = i32::MAX as i64;
+/// Most arguments of a multibulk request before authentication.
+pub const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
+/// Longest bulk argument before authentication, in bytes.
+pub const UNAUTHENTICATED_BULK_BYTES_MAX: i64 = 16 * 1024;
+/// Longest query buffer before authentication, in bytes.
+pub const UNAUTHENTICATED_QUERY_BYTES_MAX: usize = 1024 * 1024;
+/// A bulk argument of at least this many bytes gets its buffer reserved in one step (Redis:
+/// PROTO_MBULK_BIG_ARG).
+pub const BIG_ARG_BYTES: usize = 32 * 1024;
+/// Most bytes reserved in one step for an announced bulk argument, until as many of it have
+/// arrived.
+pub const BIG_ARG_RESERVE_BYTES: usize = 1024 * 1024;
+/// Bytes asked of a socket in one read, and size of a busy client's query buffer (Redis:
+/// PROTO_IOBUF_LEN).
+pub const READ_CHUNK_BYTES: usize = 16 * 1024;
+/// A query buffer over this size shrinks to its peak use (Redis: PROTO_RESIZE_THRESHOLD).
+pub const QUERY_SHRINK_BYTES: usize = 32 * 1024;
+/// A query buffer without input is freed after so long without a request.
+pub const QUERY_IDLE_MS: u64 = 2000;
+/// Requests parsed ahead before the first of them runs.
+pub const PIPELINE_BATCH: usize = 16;
+/// Requests of one client that run in one turn before the others get theirs.
+pub const REQUESTS_PER_TURN: usize = 1024;
+/// Bytes written to one client in one turn (Redis: NET_MAX_WRITES_PER_EVENT).
+pub const WRITE_BYTES_PER_TURN: usize = 1024 * 1024;
+/// Size of a client's reply buffer when busy (Redis: PROTO_REPLY_CHUNK_BYTES).
+pub const REPLY_CHUNK_BYTES: usize = 16 * 1024;
+/// Smallest reply buffer an idle client keeps (Redis: PROTO_REPLY_MIN_BYTES).
+pub const REPLY_MIN_BYTES: usize = 1024;
+/// Connections accepted per listener and turn (Redis: MAX_ACCEPTS_PER_CALL).
+pub const ACCEPTS_PER_TURN: usize = 1000;
+/// File descriptors kept for files, listeners and the like (Redis: CONFIG_MIN_RESERVED_FDS).
+pub const RESERVED_FDS: u64 = 32;
+/// Bytes of all configuration read at once: a file, what a pattern includes, standard input.
+pub const CONFIG_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Configuration files within configuration files.
+pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 32;
+/// Included configuration files in all.
+pub const CONFIG_INCLUDES_MAX: usize = 4096;
+/// Slots of a cluster.
+pub const SLOTS: usize = 16_384;
+/// A string lies next to its key while the whole record is at most this long.
+pub const RECORD_INLINE_BYTES_MAX: usize = 512;
+/// Longest string that OBJECT ENCODING calls `embstr` (Redis: OBJ_ENCODING_EMBSTR_SIZE_LIMIT).
+pub const EMBSTR_BYTES_MAX: usize = 44;
+/// Lazy freeing is for values of more allocations than this (Redis: LAZYFREE_THRESHOLD).
+pub const LAZYFREE_THRESHOLD: usize = 64;
+/// Whatever has more allocations than this is freed by the helper, asked for or not, so that the
+/// loop does not stop.
+pub const FREE_NOW_EFFORT_MAX: usize = 512;
+/// So is whatever has more bytes than this.
+pub const FREE_NOW_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Longest time that active expiry works before the loop gets its turn, in microseconds.
+pub const EXPIRE_SLICE_US: u64 = 500;
+
+const _: () = assert!(LAZYFREE_THRESHOLD < FREE_NOW_EFFORT_MAX);
+const _: () = assert!(BIG_ARG_BYTES <= BIG_ARG_RESERVE_BYTES);
+const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BIG_ARG_BYTES as i64);
+const _: () = assert!(READ_CHUNK_BYTES < QUERY_SHRINK_BYTES);
+const _: () = assert!(EMBSTR_BYTES_MAX < RECORD_INLINE_BYTES_MAX);
+const _: () = assert!(RECORD_INLINE_BYTES_MAX < u16::MAX as usize);
+const _: () = assert!(REPLY_MIN_BYTES < REPLY_CHUNK_BYTES);
+const _: () = assert!(PIPELINE_BATCH <= REQUESTS_PER_TURN);

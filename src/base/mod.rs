@@ -1,0 +1,13 @@
+//! Small and pure: limits, time, randomness, hashing, numbers, patterns. Everything may use it; it
+//! uses nothing of ours.
+
+pub mod alloc;
+pub mod clock;
+pub mod glob;
+mod grisu;
+pub mod hash;
+pub mod limits;
+pub mod long_double;
+pub mod numbers;
+pub mod rng;
+pub mod text;

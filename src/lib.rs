@@ -1,0 +1,5 @@
+#![doc = include_str!("architecture.md")]
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod base;
