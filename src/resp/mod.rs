@@ -1,0 +1,14 @@
+//! The wire: requests in, replies out. Knows RESP2, RESP3 and Redis's error texts; knows no sockets
+//! and no keys.
+
+pub mod args;
+pub mod error;
+pub mod output;
+pub mod reply;
+pub mod request;
+
+pub use args::{Args, OwnedArgs, Span};
+pub use error::Error;
+pub use output::Output;
+pub use reply::{Protocol, Reply};
+pub use request::{Batch, Limits, Parser, Progress, ProtocolError, Sender};

@@ -1,0 +1,139 @@
+//! Bytes on their way to one client: a growing tail that replies are written into, and sealed
+//! chunks before it. Chunks may be shared between clients.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::base::limits::{REPLY_CHUNK_BYTES, REPLY_MIN_BYTES};
+
+/// A queue of reply bytes. Replies of one command are contiguous in the tail until `seal_if_full`
+/// runs.
+#[derive(Debug, Default)]
+pub struct Output {
+    sealed: VecDeque<Bytes>,
+    /// Bytes in `sealed`.
+    sealed_bytes: usize,
+    tail: Vec<u8>,
+    /// Room that a new tail gets.
+    tail_room: usize,
+    /// Bytes of the front chunk (or of the tail, when nothing is sealed) that were sent already.
+    sent: usize,
+}
+
+impl Output {
+    /// Bytes that wait to be sent.
+    #[inline]
+    pub fn pending(&self) -> usize {
+        self.sealed_bytes + self.tail.len() - self.sent
+    }
+
+    /// Heap bytes held, sent ones of a partly sent chunk included.
+    pub fn heap_bytes(&self) -> usize {
+        self.sealed_bytes + self.tail.capacity()
+    }
+
+    /// Bytes in sealed chunks (CLIENT LIST's `omem`).
+    pub fn sealed_bytes(&self) -> usize {
+        self.sealed_bytes
+    }
+
+    /// Sealed chunks (INFO's and CLIENT LIST's `oll`).
+    pub fn chunks(&self) -> usize {
+        self.sealed.len()
+    }
+
+    /// The tail, where replies are appended.
+    #[inline]
+    pub fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// Bytes in the tail (CLIENT LIST's `obl`), and the tail's capacity (`rbs`).
+    pub fn tail_size(&self) -> (usize, usize) {
+        (self.tail.len(), self.tail.capacity())
+    }
+
+    /// Queues a chunk that other clients may share, after everything written so far.
+    pub fn push_shared(&mut self, chunk: Bytes) {
+        self.seal();
+        self.sealed_bytes += chunk.len();
+        self.sealed.push_back(chunk);
+    }
+
+    /// Seals a tail that has grown past one chunk, so that sending it never moves bytes.
+    pub fn seal_if_full(&mut self) {
+        if self.tail.len() >= REPLY_CHUNK_BYTES {
+            self.seal();
+        }
+    }
+
+    /// The next tail has the room that the cron found fit, not what one large reply made of this
+    /// one.
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            let next = Vec::with_capacity(self.tail_room);
+            let mut full = std::mem::replace(&mut self.tail, next);
+            if full.capacity() - full.len() > full.len() / 8 {
+                full.shrink_to_fit();
+            }
+            self.sealed_bytes += full.len();
+            self.sealed.push_back(Bytes::from(full));
+        }
+    }
+
+    /// The bytes to send next, one slice per chunk, at most `out.len()` slices. Returns how many
+    /// were filled.
+    pub fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        let chunks = self.sealed.iter().map(|c| &c[..]).chain(std::iter::once(&self.tail[..]));
+        let mut skip = self.sent;
+        let mut filled = 0;
+        for (slot, chunk) in out.iter_mut().zip(chunks) {
+            *slot = &chunk[skip..];
+            skip = 0;
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Forgets the first `n` pending bytes: they were sent.
+    pub fn advance(&mut self, n: usize) {
+        debug_assert!(n <= self.pending());
+        self.sent += n;
+        while let Some(front) = self.sealed.front() {
+            if self.sent < front.len() {
+                return;
+            }
+            self.sent -= front.len();
+            self.sealed_bytes -= front.len();
+            self.sealed.pop_front();
+        }
+        if self.sent == self.tail.len() {
+            self.tail.clear();
+            self.sent = 0;
+        }
+    }
+
+    /// Drops everything that waits.
+    pub fn clear(&mut self) {
+        *self = Output::default();
+    }
+
+    /// Gives the tail room for `capacity` bytes, if it is empty (resizing of idle and busy
+    /// clients).
+    pub fn resize_tail(&mut self, capacity: usize) {
+        if self.tail.is_empty() {
+            self.tail_room = capacity;
+            self.tail = Vec::with_capacity(capacity);
+        }
+    }
+
+    /// Gives a tail without any room the least that a client keeps.
+    #[inline]
+    pub fn prepare(&mut self) {
+        if self.tail.capacity() == 0 {
+            self.tail_room = self.tail_room.max(REPLY_MIN_BYTES);
+            self.tail.reserve_exact(self.tail_room);
+        }
+    }
+}
