@@ -4,4 +4,6 @@
 
 pub mod base;
 pub mod data;
+pub mod keyspace;
 pub mod resp;
+pub mod value;

@@ -1,0 +1,176 @@
+//! What a key holds: types, encodings, and the record that joins a key with its value. Used by the
+//! keyspace, the commands and the persistence formats; knows no databases, no clients and no time.
+
+pub mod record;
+
+pub use record::Record;
+
+use crate::base::{alloc, numbers};
+
+/// The type of a value, as TYPE and SCAN TYPE name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// A string of bytes, or an integer.
+    String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A sorted set.
+    Zset,
+    /// A hash.
+    Hash,
+    /// A stream.
+    Stream,
+}
+
+impl Type {
+    /// Every type.
+    pub const ALL: [Type; 6] =
+        [Type::String, Type::List, Type::Set, Type::Zset, Type::Hash, Type::Stream];
+
+    /// The name that TYPE replies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::List => "list",
+            Type::Set => "set",
+            Type::Zset => "zset",
+            Type::Hash => "hash",
+            Type::Stream => "stream",
+        }
+    }
+
+    /// The type of that name, in any case.
+    pub fn from_name(name: &[u8]) -> Option<Type> {
+        Type::ALL.into_iter().find(|t| name.eq_ignore_ascii_case(t.name().as_bytes()))
+    }
+}
+
+/// How a value is represented, as OBJECT ENCODING names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// A string that is a 64-bit integer in canonical decimal.
+    Int,
+    /// A short string that was set as a whole.
+    Embstr,
+    /// Any other string.
+    Raw,
+}
+
+impl Encoding {
+    /// The name that OBJECT ENCODING replies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::Embstr => "embstr",
+            Encoding::Raw => "raw",
+        }
+    }
+}
+
+/// A value that has an allocation of its own. Integers and short strings lie in the record instead.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A string that is long, or that is being edited; its encoding is `raw`.
+    String(Vec<u8>),
+}
+
+const _: () = assert!(size_of::<Value>() <= 32);
+
+impl Value {
+    /// The value's type.
+    pub fn kind(&self) -> Type {
+        match self {
+            Value::String(_) => Type::String,
+        }
+    }
+
+    /// The value's encoding.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Value::String(_) => Encoding::Raw,
+        }
+    }
+
+    /// Bytes of the heap that the value owns.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Value::String(bytes) => alloc::usable_size(bytes.capacity()),
+        }
+    }
+
+    /// How much work freeing is: roughly the number of allocations (Redis: lazyfreeGetFreeEffort).
+    pub fn free_effort(&self) -> usize {
+        match self {
+            Value::String(_) => 1,
+        }
+    }
+}
+
+/// A value, borrowed from its record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ValueRef<'a> {
+    /// A string that is stored as an integer.
+    Int(i64),
+    /// Any other string.
+    String(&'a [u8]),
+}
+
+impl<'a> ValueRef<'a> {
+    /// The bytes of a string; `digits` is where those of an integer are written. `None` for other
+    /// types.
+    #[inline]
+    pub fn string<'b>(self, digits: &'b mut itoa::Buffer) -> Option<&'b [u8]>
+    where
+        'a: 'b,
+    {
+        match self {
+            ValueRef::Int(n) => Some(digits.format(n).as_bytes()),
+            ValueRef::String(bytes) => Some(bytes),
+        }
+    }
+}
+
+/// A value on its way into a record.
+#[derive(Debug)]
+pub enum NewValue<'a> {
+    /// An integer.
+    Int(i64),
+    /// A string set as a whole: `embstr` when short.
+    Bytes(&'a [u8]),
+    /// A string that is `raw` however short it is.
+    Raw(&'a [u8]),
+    /// A value with an allocation of its own.
+    Owned(Value),
+}
+
+impl<'a> NewValue<'a> {
+    /// A string, as an integer if it is the canonical decimal form of one.
+    #[inline]
+    pub fn from_bytes(bytes: &'a [u8]) -> Self {
+        numbers::parse_i64(bytes).map_or(NewValue::Bytes(bytes), NewValue::Int)
+    }
+
+    /// The value's type.
+    pub fn kind(&self) -> Type {
+        match self {
+            NewValue::Int(_) | NewValue::Bytes(_) | NewValue::Raw(_) => Type::String,
+            NewValue::Owned(value) => value.kind(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_redis_names() {
+        assert_eq!(Type::from_name(b"ZSet"), Some(Type::Zset));
+        assert_eq!(Type::from_name(b"sortedset"), None);
+        for kind in Type::ALL {
+            assert_eq!(Type::from_name(kind.name().as_bytes()), Some(kind));
+        }
+    }
+}

@@ -1,0 +1,743 @@
+//! A key and what it holds, in one allocation behind a pointer of eight bytes:
+//!
+//! ```text
+//! header 8 | expiry 8, if any | slot: none, integer 8, or Value
+//!          | key length 4, if long | key | short string
+//! ```
+//!
+//! Integers and short strings lie in the record; everything else is a `Value` in the slot, with
+//! allocations of its own. Sizes are rounded up to the allocator's classes, so a value of about the
+//! same length is written in place. Called by the keyspace, which owns all records and alone knows
+//! where they are pointed at from; every `&mut self` method here may move the record.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
+use std::mem::{self, ManuallyDrop};
+use std::ptr::{self, NonNull};
+
+use super::{Encoding, NewValue, Type, Value, ValueRef};
+use crate::base::limits::{EMBSTR_BYTES_MAX, RECORD_INLINE_BYTES_MAX};
+
+/// The first bytes of every record.
+#[repr(C)]
+struct Header {
+    /// LRU clock or LFU counter in the low 24 bits, flags in the high 8.
+    meta: u32,
+    /// `LONG_KEY` when the length is written in front of the key.
+    key_len: u16,
+    /// Length of a string that lies in the record.
+    inline_len: u16,
+}
+
+const HEADER_BYTES: usize = size_of::<Header>();
+const ALIGN: usize = 8;
+const LRU_MASK: u32 = (1 << 24) - 1;
+const LONG_KEY: usize = u16::MAX as usize;
+
+const FLAG_EXPIRES: u32 = 1 << 24;
+const FLAG_RAW: u32 = 1 << 25;
+const FORM_SHIFT: u32 = 26;
+
+const _: () = assert!(HEADER_BYTES == 8);
+const _: () = assert!(align_of::<Value>() <= ALIGN && size_of::<Value>().is_multiple_of(ALIGN));
+const _: () = assert!(size_of::<Option<Record>>() == 8);
+
+/// Where the value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// An `i64` in the slot.
+    Int = 0,
+    /// Bytes after the key.
+    Inline = 1,
+    /// A `Value` in the slot.
+    Boxed = 2,
+}
+
+/// Everything that decides where the parts of a record are.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    form: Form,
+    expires: bool,
+    key_len: usize,
+    inline_len: usize,
+}
+
+impl Shape {
+    fn slot_at(self) -> usize {
+        HEADER_BYTES + if self.expires { size_of::<i64>() } else { 0 }
+    }
+
+    fn key_at(self) -> usize {
+        let slot = match self.form {
+            Form::Int => size_of::<i64>(),
+            Form::Inline => 0,
+            Form::Boxed => size_of::<Value>(),
+        };
+        let long = if self.key_len >= LONG_KEY { size_of::<u32>() } else { 0 };
+        self.slot_at() + slot + long
+    }
+
+    fn inline_at(self) -> usize {
+        self.key_at() + self.key_len
+    }
+
+    fn bytes(self) -> usize {
+        self.inline_at() + self.inline_len
+    }
+
+    /// Bytes that are allocated: two shapes with the same number can take each other's place.
+    fn class(self) -> usize {
+        size_class(self.bytes())
+    }
+
+    fn layout(self) -> Layout {
+        // Keys are shorter than 4 GiB, so the size cannot overflow.
+        Layout::from_size_align(self.class(), ALIGN).expect("a record's size fits")
+    }
+}
+
+/// The next size that the allocator has: multiples of 16 up to 128, then four sizes per doubling.
+const fn size_class(bytes: usize) -> usize {
+    let step = if bytes <= 128 { 16 } else { 1 << (usize::BITS - (bytes - 1).leading_zeros() - 3) };
+    bytes.div_ceil(step) * step
+}
+
+/// A value that is ready to be written: its form is decided.
+enum Content<'a> {
+    Int(i64),
+    Inline { bytes: &'a [u8], raw: bool },
+    Boxed(Value),
+}
+
+impl<'a> Content<'a> {
+    fn of(value: NewValue<'a>, key_len: usize, expires: bool) -> Self {
+        let (bytes, raw) = match value {
+            NewValue::Int(n) => return Content::Int(n),
+            NewValue::Owned(value) => return Content::Boxed(value),
+            NewValue::Bytes(bytes) => (bytes, bytes.len() > EMBSTR_BYTES_MAX),
+            NewValue::Raw(bytes) => (bytes, true),
+        };
+        let shape = Shape { form: Form::Inline, expires, key_len, inline_len: bytes.len() };
+        // What is called embstr must be inline, because a boxed string is raw.
+        if !raw || shape.bytes() <= RECORD_INLINE_BYTES_MAX {
+            Content::Inline { bytes, raw }
+        } else {
+            Content::Boxed(Value::String(bytes.to_vec()))
+        }
+    }
+
+    fn shape(&self, key_len: usize, expires: bool) -> Shape {
+        let (form, inline_len) = match self {
+            Content::Int(_) => (Form::Int, 0),
+            Content::Inline { bytes, .. } => (Form::Inline, bytes.len()),
+            Content::Boxed(_) => (Form::Boxed, 0),
+        };
+        Shape { form, expires, key_len, inline_len }
+    }
+}
+
+/// An owned key with its value, expiry and access time.
+///
+/// Invariant: `ptr` is an allocation of `shape().layout()`, of which all parts that `shape()` names
+/// are initialised, and which nobody else frees.
+#[repr(transparent)]
+pub struct Record {
+    ptr: NonNull<u8>,
+}
+
+// SAFETY: a record owns its allocation and the `Value` in it, which is `Send`; no part is shared or
+// thread-bound.
+unsafe impl Send for Record {}
+// SAFETY: nothing is changed through `&Record`.
+unsafe impl Sync for Record {}
+
+impl Record {
+    /// A new record with access time 0. Keys are shorter than 4 GiB: requests carry no longer
+    /// argument.
+    pub fn new(key: &[u8], value: NewValue<'_>, expire_at: Option<i64>) -> Self {
+        assert!(u32::try_from(key.len()).is_ok(), "a key is shorter than 4 GiB");
+        let content = Content::of(value, key.len(), expire_at.is_some());
+        let shape = content.shape(key.len(), expire_at.is_some());
+        let mut record = Record { ptr: allocate(shape.layout()) };
+        // SAFETY: the allocation is new and has room for every part of `shape`; `key` lies
+        // elsewhere.
+        unsafe {
+            ptr::copy_nonoverlapping(key.as_ptr(), record.at(shape.key_at()), key.len());
+            record.fill(shape, content, expire_at, 0);
+        }
+        record
+    }
+
+    // ---- reading
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        let shape = self.shape();
+        // SAFETY: the key is initialised and lives as long as the record is not changed.
+        unsafe { std::slice::from_raw_parts(self.at(shape.key_at()), shape.key_len) }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> ValueRef<'_> {
+        let shape = self.shape();
+        match shape.form {
+            // SAFETY: in this form the slot is an initialised, aligned i64.
+            Form::Int => ValueRef::Int(unsafe { self.at(shape.slot_at()).cast::<i64>().read() }),
+            Form::Inline => {
+                let at = self.at(shape.inline_at());
+                // SAFETY: in this form that many bytes follow the key.
+                ValueRef::String(unsafe { std::slice::from_raw_parts(at, shape.inline_len) })
+            }
+            // SAFETY: in this form the slot is an initialised, aligned Value, borrowed with the
+            // record.
+            Form::Boxed => match unsafe { &*self.at(shape.slot_at()).cast::<Value>() } {
+                Value::String(bytes) => ValueRef::String(bytes),
+            },
+        }
+    }
+
+    /// The value, if it has an allocation of its own.
+    #[inline]
+    pub fn boxed(&self) -> Option<&Value> {
+        let shape = self.shape();
+        // SAFETY: in this form the slot is an initialised, aligned Value, borrowed with the record.
+        (shape.form == Form::Boxed).then(|| unsafe { &*self.at(shape.slot_at()).cast() })
+    }
+
+    /// The type of the value.
+    #[inline]
+    pub fn kind(&self) -> Type {
+        self.boxed().map_or(Type::String, Value::kind)
+    }
+
+    /// The encoding of the value.
+    pub fn encoding(&self) -> Encoding {
+        match self.form() {
+            Form::Int => Encoding::Int,
+            Form::Inline if self.header().meta & FLAG_RAW == 0 => Encoding::Embstr,
+            Form::Inline => Encoding::Raw,
+            Form::Boxed => self.boxed().map_or(Encoding::Raw, Value::encoding),
+        }
+    }
+
+    /// When the key expires, in milliseconds since the Unix epoch.
+    #[inline]
+    pub fn expire_at(&self) -> Option<i64> {
+        // SAFETY: with this flag the header is followed by an initialised, aligned i64.
+        self.has_expire().then(|| unsafe { self.at(HEADER_BYTES).cast::<i64>().read() })
+    }
+
+    /// Whether the key expires.
+    #[inline]
+    pub fn has_expire(&self) -> bool {
+        self.header().meta & FLAG_EXPIRES != 0
+    }
+
+    /// Whether the key's time is over at `now_ms`.
+    #[inline]
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.expire_at().is_some_and(|at| now_ms > at)
+    }
+
+    /// The 24 bits of access time (LRU) or access time and counter (LFU).
+    #[inline]
+    pub fn lru(&self) -> u32 {
+        self.header().meta & LRU_MASK
+    }
+
+    /// Bytes of the heap that the record takes, its value included.
+    pub fn heap_bytes(&self) -> usize {
+        self.shape().class() + self.boxed().map_or(0, Value::heap_bytes)
+    }
+
+    // ---- changing
+
+    /// Sets the low 24 bits of `lru` as access time or counter. Never moves the record.
+    #[inline]
+    pub fn set_lru(&mut self, lru: u32) {
+        // SAFETY: the header is initialised, and borrowed exclusively with the record.
+        let header = unsafe { self.ptr.cast::<Header>().as_mut() };
+        header.meta = header.meta & !LRU_MASK | lru & LRU_MASK;
+    }
+
+    /// Replaces value and expiry; key and access time stay. Returns a value that had allocations of
+    /// its own.
+    pub fn assign(&mut self, value: NewValue<'_>, expire_at: Option<i64>) -> Option<Value> {
+        let old = self.shape();
+        let content = Content::of(value, old.key_len, expire_at.is_some());
+        let new = content.shape(old.key_len, expire_at.is_some());
+        let lru = self.lru();
+        let displaced = self.take_boxed();
+        // SAFETY: a value left in the old slot owns nothing, so of the old parts only the key is
+        // still needed; `moved` has room for all parts of `new` whether it is the old allocation or
+        // another one, and `copy` allows overlap. Nothing between here and the end of `fill` can
+        // unwind.
+        unsafe {
+            let moved = if new.class() == old.class() { self.ptr } else { allocate(new.layout()) };
+            let (from, to) = (self.at(old.key_at()), moved.add(new.key_at()).as_ptr());
+            if from != to {
+                ptr::copy(from, to, old.key_len);
+            }
+            if moved != self.ptr {
+                dealloc(self.ptr.as_ptr(), old.layout());
+                self.ptr = moved;
+            }
+            self.fill(new, content, expire_at, lru);
+        }
+        displaced
+    }
+
+    /// Makes the value the integer `n`; the expiry stays. In place if it is an integer already.
+    #[inline]
+    pub fn set_int(&mut self, n: i64) -> Option<Value> {
+        let shape = self.shape();
+        if shape.form != Form::Int {
+            return self.assign(NewValue::Int(n), self.expire_at());
+        }
+        // SAFETY: in this form the slot is an aligned i64, borrowed exclusively with the record.
+        unsafe { self.at(shape.slot_at()).cast::<i64>().write(n) };
+        None
+    }
+
+    /// The string's bytes, to be edited: it becomes `raw` and gets an allocation of its own, which
+    /// stays when the string grows. `None` for other types.
+    pub fn string_mut(&mut self) -> Option<&mut Vec<u8>> {
+        let bytes = match self.value() {
+            ValueRef::Int(n) => Some(itoa::Buffer::new().format(n).as_bytes().to_vec()),
+            ValueRef::String(bytes) if self.form() == Form::Inline => Some(bytes.to_vec()),
+            ValueRef::String(_) => None,
+        };
+        if let Some(bytes) = bytes {
+            self.assign(NewValue::Owned(Value::String(bytes)), self.expire_at());
+        }
+        match self.boxed_mut() {
+            Some(Value::String(bytes)) => Some(bytes),
+            None => None,
+        }
+    }
+
+    /// The value, to be edited, if it has an allocation of its own. Never moves the record.
+    #[inline]
+    pub fn boxed_mut(&mut self) -> Option<&mut Value> {
+        let shape = self.shape();
+        // SAFETY: in this form the slot is an initialised, aligned Value, borrowed exclusively with
+        // the record.
+        (shape.form == Form::Boxed).then(|| unsafe { &mut *self.at(shape.slot_at()).cast() })
+    }
+
+    /// Sets, changes or removes the expiry.
+    pub fn set_expire(&mut self, expire_at: Option<i64>) {
+        let old = self.shape();
+        if old.expires != expire_at.is_some() {
+            self.reshape_expiry(old);
+        }
+        if let Some(at) = expire_at {
+            // SAFETY: the shape has an expiry, an aligned i64 after the header.
+            unsafe { self.at(HEADER_BYTES).cast::<i64>().write(at) };
+        }
+    }
+
+    /// Makes room for an expiry, or takes that room away.
+    fn reshape_expiry(&mut self, old: Shape) {
+        let new = Shape { expires: !old.expires, ..old };
+        let tail = old.bytes() - old.slot_at();
+        // SAFETY: both shapes differ only in where the tail begins; `moved` has room for the new
+        // one, and `copy` allows overlap. A Value in the tail is moved bytewise, and its old place
+        // is never read again.
+        unsafe {
+            let moved = if new.class() == old.class() { self.ptr } else { allocate(new.layout()) };
+            ptr::copy(self.at(old.slot_at()), moved.add(new.slot_at()).as_ptr(), tail);
+            if moved != self.ptr {
+                ptr::copy_nonoverlapping(self.ptr.as_ptr(), moved.as_ptr(), HEADER_BYTES);
+                dealloc(self.ptr.as_ptr(), old.layout());
+                self.ptr = moved;
+            }
+            self.ptr.cast::<Header>().as_mut().meta ^= FLAG_EXPIRES;
+        }
+    }
+
+    // ---- making others
+
+    /// The same value, encoding, expiry and access time under another key.
+    pub fn renamed(mut self, key: &[u8]) -> Record {
+        let value = self.take_boxed().map_or_else(|| self.plain_value(), NewValue::Owned);
+        self.with_key(key, value)
+    }
+
+    /// A deep copy under another key.
+    pub fn duplicate(&self, key: &[u8]) -> Record {
+        let value = match self.boxed() {
+            Some(value) => NewValue::Owned(value.clone()),
+            None => self.plain_value(),
+        };
+        self.with_key(key, value)
+    }
+
+    /// Takes the value out, if it has allocations of its own, and leaves an empty string that has
+    /// none.
+    pub fn take_boxed(&mut self) -> Option<Value> {
+        self.boxed_mut().map(|slot| mem::replace(slot, Value::String(Vec::new())))
+    }
+
+    fn with_key(&self, key: &[u8], value: NewValue<'_>) -> Record {
+        let mut record = Record::new(key, value, self.expire_at());
+        record.set_lru(self.lru());
+        record
+    }
+
+    /// The value of a record that has none with allocations of its own.
+    fn plain_value(&self) -> NewValue<'_> {
+        match (self.value(), self.encoding()) {
+            (ValueRef::Int(n), _) => NewValue::Int(n),
+            (ValueRef::String(bytes), Encoding::Embstr) => NewValue::Bytes(bytes),
+            (ValueRef::String(bytes), _) => NewValue::Raw(bytes),
+        }
+    }
+
+    /// A second pointer to this record, which owns nothing.
+    ///
+    /// # Safety
+    /// The alias must not be used after the record was moved or dropped, nor while it is borrowed
+    /// mutably.
+    pub unsafe fn alias(&self) -> ManuallyDrop<Record> {
+        ManuallyDrop::new(Record { ptr: self.ptr })
+    }
+
+    /// Whether both are the same allocation.
+    pub fn same(&self, other: &Record) -> bool {
+        self.ptr == other.ptr
+    }
+
+    /// The address of the record, for prefetching.
+    #[inline]
+    pub fn address(&self) -> *const u8 {
+        self.ptr.as_ptr()
+    }
+
+    // ---- inside
+
+    #[inline]
+    fn at(&self, offset: usize) -> *mut u8 {
+        self.ptr.as_ptr().wrapping_add(offset)
+    }
+
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: the header is initialised and aligned, and borrowed with the record.
+        unsafe { self.ptr.cast::<Header>().as_ref() }
+    }
+
+    #[inline]
+    fn form(&self) -> Form {
+        match self.header().meta >> FORM_SHIFT {
+            0 => Form::Int,
+            1 => Form::Inline,
+            _ => Form::Boxed,
+        }
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        let header = self.header();
+        let mut shape = Shape {
+            form: self.form(),
+            expires: header.meta & FLAG_EXPIRES != 0,
+            key_len: usize::from(header.key_len),
+            inline_len: usize::from(header.inline_len),
+        };
+        if shape.key_len == LONG_KEY {
+            let at = shape.key_at() - size_of::<u32>();
+            // SAFETY: the length of a long key is an initialised u32 in front of it; all parts
+            // before are multiples of eight bytes.
+            shape.key_len = unsafe { self.ptr.add(at).cast::<u32>().read() } as usize;
+        }
+        shape
+    }
+
+    /// Writes all parts but the key.
+    ///
+    /// # Safety
+    /// The allocation has room for `shape`, which `content` and `expire_at` agree with, and owns no
+    /// value yet.
+    unsafe fn fill(
+        &mut self,
+        shape: Shape,
+        content: Content<'_>,
+        expire_at: Option<i64>,
+        lru: u32,
+    ) {
+        let mut meta = lru & LRU_MASK | (shape.form as u32) << FORM_SHIFT;
+        let base = self.ptr;
+        // SAFETY: every part lies within the allocation; those read as wider types are aligned,
+        // because the parts before them are multiples of eight bytes long.
+        unsafe {
+            if let Some(at) = expire_at {
+                meta |= FLAG_EXPIRES;
+                base.add(HEADER_BYTES).cast::<i64>().write(at);
+            }
+            if shape.key_len >= LONG_KEY {
+                base.add(shape.key_at() - size_of::<u32>()).cast().write(shape.key_len as u32);
+            }
+            match content {
+                Content::Int(n) => base.add(shape.slot_at()).cast::<i64>().write(n),
+                Content::Boxed(value) => base.add(shape.slot_at()).cast::<Value>().write(value),
+                Content::Inline { bytes, raw } => {
+                    meta |= if raw { FLAG_RAW } else { 0 };
+                    let at = base.add(shape.inline_at()).as_ptr();
+                    ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
+                }
+            }
+            base.cast::<Header>().write(Header {
+                meta,
+                key_len: shape.key_len.min(LONG_KEY) as u16,
+                inline_len: shape.inline_len as u16,
+            });
+        }
+    }
+}
+
+/// Memory for a record; there is no going on without.
+fn allocate(layout: Layout) -> NonNull<u8> {
+    // SAFETY: no record is empty.
+    NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let shape = self.shape();
+        if let Some(value) = self.boxed_mut() {
+            // SAFETY: the slot is freed below without being looked at again.
+            unsafe { ptr::drop_in_place(value) };
+        }
+        // SAFETY: the record owns this allocation, which was made with this layout.
+        unsafe { dealloc(self.ptr.as_ptr(), shape.layout()) };
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("key", &self.key().escape_ascii().to_string())
+            .field("value", &self.value())
+            .field("expire_at", &self.expire_at())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &[u8] = b"0123456789abcdef";
+
+    fn bytes_of(record: &Record) -> Vec<u8> {
+        record.value().string(&mut itoa::Buffer::new()).unwrap().to_vec()
+    }
+
+    #[test]
+    fn memory_of_a_record() {
+        let size = |value: NewValue<'_>, expire| Record::new(KEY, value, expire).heap_bytes();
+        assert_eq!(size(NewValue::Bytes(&[7; 16]), None), 48);
+        assert_eq!(size(NewValue::Bytes(&[7; 64]), None), 96);
+        assert_eq!(size(NewValue::Bytes(&[7; 64]), Some(1)), 96);
+        assert_eq!(size(NewValue::Int(-5), None), 32);
+    }
+
+    #[test]
+    fn classes_are_those_of_the_allocator() {
+        for bytes in 1..10_000 {
+            let class = size_class(bytes);
+            assert!(class >= bytes && size_class(class) == class, "{bytes} {class}");
+            #[cfg(feature = "jemalloc")]
+            assert_eq!(crate::base::alloc::usable_size(bytes.max(9)), class, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn encodings_follow_length_and_origin() {
+        let encoding = |value: NewValue<'_>| Record::new(KEY, value, None).encoding();
+        assert_eq!(encoding(NewValue::from_bytes(b"12")), Encoding::Int);
+        assert_eq!(encoding(NewValue::Bytes(b"12")), Encoding::Embstr);
+        assert_eq!(encoding(NewValue::Bytes(&[b'x'; 44])), Encoding::Embstr);
+        assert_eq!(encoding(NewValue::Bytes(&[b'x'; 45])), Encoding::Raw);
+        assert_eq!(encoding(NewValue::Bytes(&[b'x'; 4500])), Encoding::Raw);
+        assert_eq!(encoding(NewValue::Raw(b"x")), Encoding::Raw);
+        let long_key = Record::new(&[1; 600], NewValue::Bytes(b"x"), None);
+        assert_eq!(long_key.encoding(), Encoding::Embstr);
+        let mut edited = Record::new(KEY, NewValue::Int(1), None);
+        edited.string_mut().unwrap().push(b'2');
+        assert_eq!((bytes_of(&edited), edited.encoding()), (b"12".to_vec(), Encoding::Raw));
+    }
+
+    #[test]
+    fn values_of_like_size_are_written_in_place() {
+        let mut record = Record::new(KEY, NewValue::Bytes(&[1; 10]), Some(5));
+        let address = record.address();
+        record.assign(NewValue::Bytes(&[2; 16]), Some(9));
+        record.set_int(77);
+        record.set_int(78);
+        assert_eq!((record.address(), record.value()), (address, ValueRef::Int(78)));
+        assert_eq!((record.key(), record.expire_at()), (KEY, Some(9)));
+        record.assign(NewValue::Bytes(&[3; 100]), None);
+        assert_ne!(record.address(), address);
+    }
+
+    /// What a record must look like, in plain types.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Model {
+        key: Vec<u8>,
+        value: Vec<u8>,
+        encoding: Encoding,
+        expire_at: Option<i64>,
+        lru: u32,
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Assign(Given, Option<i64>),
+        SetInt(i64),
+        Append(Vec<u8>),
+        Expire(Option<i64>),
+        Lru(u32),
+        Rename(Vec<u8>),
+        Duplicate,
+    }
+
+    #[derive(Clone, Debug)]
+    enum Given {
+        Int(i64),
+        Bytes(Vec<u8>),
+        Raw(Vec<u8>),
+        Owned(Vec<u8>),
+    }
+
+    impl Given {
+        fn new_value(&self) -> NewValue<'_> {
+            match self {
+                Given::Int(n) => NewValue::Int(*n),
+                Given::Bytes(b) => NewValue::Bytes(b),
+                Given::Raw(b) => NewValue::Raw(b),
+                Given::Owned(b) => NewValue::Owned(Value::String(b.clone())),
+            }
+        }
+
+        fn modelled(&self) -> (Vec<u8>, Encoding) {
+            match self {
+                Given::Int(n) => (n.to_string().into_bytes(), Encoding::Int),
+                Given::Bytes(b) if b.len() <= 44 => (b.clone(), Encoding::Embstr),
+                Given::Bytes(b) | Given::Raw(b) | Given::Owned(b) => (b.clone(), Encoding::Raw),
+            }
+        }
+    }
+
+    fn some_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let len = prop_oneof![0..50usize, 0..600usize, Just(5000)];
+        (any::<u8>(), len).prop_map(|(seed, len)| {
+            (0..len).map(|i| seed.wrapping_add((i as u8).wrapping_mul(31))).collect()
+        })
+    }
+
+    fn some_key() -> impl Strategy<Value = Vec<u8>> {
+        let len = prop_oneof![
+            4 => 0..40usize,
+            1 => 400..600usize,
+            1 => (LONG_KEY - 2)..(LONG_KEY + 3),
+        ];
+        (any::<u8>(), len).prop_map(|(seed, len)| vec![seed; len])
+    }
+
+    fn some_given() -> impl Strategy<Value = Given> {
+        prop_oneof![
+            any::<i64>().prop_map(Given::Int),
+            some_bytes().prop_map(Given::Bytes),
+            some_bytes().prop_map(Given::Raw),
+            some_bytes().prop_map(Given::Owned),
+        ]
+    }
+
+    fn some_op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            4 => (some_given(), any::<Option<i64>>()).prop_map(|(g, e)| Op::Assign(g, e)),
+            2 => any::<i64>().prop_map(Op::SetInt),
+            2 => some_bytes().prop_map(Op::Append),
+            2 => any::<Option<i64>>().prop_map(Op::Expire),
+            1 => (0..=LRU_MASK).prop_map(Op::Lru),
+            1 => some_key().prop_map(Op::Rename),
+            1 => Just(Op::Duplicate),
+        ]
+    }
+
+    fn apply(record: Record, model: &mut Model, op: Op) -> Record {
+        let mut record = record;
+        match op {
+            Op::Assign(given, expire_at) => {
+                record.assign(given.new_value(), expire_at);
+                (model.value, model.encoding) = given.modelled();
+                model.expire_at = expire_at;
+            }
+            Op::SetInt(n) => {
+                record.set_int(n);
+                (model.value, model.encoding) = Given::Int(n).modelled();
+            }
+            Op::Append(more) => {
+                record.string_mut().unwrap().extend_from_slice(&more);
+                model.value.extend_from_slice(&more);
+                model.encoding = Encoding::Raw;
+            }
+            Op::Expire(expire_at) => {
+                record.set_expire(expire_at);
+                model.expire_at = expire_at;
+            }
+            Op::Lru(lru) => {
+                record.set_lru(lru);
+                model.lru = lru;
+            }
+            Op::Rename(key) => {
+                record = record.renamed(&key);
+                model.key = key;
+            }
+            Op::Duplicate => {
+                let copy = record.duplicate(&model.key);
+                assert!(!copy.same(&record));
+                record = copy;
+            }
+        }
+        record
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 96,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+        #[test]
+        fn behaves_as_the_model(
+            key in some_key(),
+            first in some_given(),
+            expire_at in any::<Option<i64>>(),
+            ops in prop::collection::vec(some_op(), 0..40),
+        ) {
+            let mut record = Record::new(&key, first.new_value(), expire_at);
+            let (value, encoding) = first.modelled();
+            let mut model = Model { key, value, encoding, expire_at, lru: 0 };
+            for op in ops {
+                record = apply(record, &mut model, op);
+                let seen = Model {
+                    key: record.key().to_vec(),
+                    value: bytes_of(&record),
+                    encoding: record.encoding(),
+                    expire_at: record.expire_at(),
+                    lru: record.lru(),
+                };
+                prop_assert_eq!(&seen, &model);
+            }
+        }
+    }
+}
