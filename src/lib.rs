@@ -3,7 +3,10 @@
 #![warn(missing_docs)]
 
 pub mod base;
+pub mod config;
 pub mod data;
 pub mod keyspace;
 pub mod resp;
 pub mod value;
+
+pub use config::Config;
