@@ -4,7 +4,9 @@
 
 pub mod base;
 pub mod config;
+pub mod core;
 pub mod data;
+pub mod dispatch;
 pub mod keyspace;
 pub mod resp;
 pub mod value;

@@ -1,0 +1,29 @@
+//! What DEBUG switches for tests: cron, active expiry, resizing of reply buffers.
+
+/// Switches of DEBUG, at the values of a node that nobody debugs.
+#[derive(Clone, Copy, Debug)]
+pub struct DebugSettings {
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: bool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: bool,
+    /// DEBUG REPLYBUFFER PEAK-RESET-TIME, in ms; `None`: the peak is never reset.
+    pub reply_peak_reset_ms: Option<u64>,
+    /// DEBUG REPLYBUFFER RESIZING.
+    pub reply_resizing: bool,
+}
+
+/// After so long, the peak use of a reply buffer is taken anew (Redis:
+/// REPLY_BUFFER_DEFAULT_PEAK_RESET_TIME).
+pub const REPLY_PEAK_RESET_MS: u64 = 5000;
+
+impl Default for DebugSettings {
+    fn default() -> Self {
+        DebugSettings {
+            active_expire: true,
+            cron_paused: false,
+            reply_peak_reset_ms: Some(REPLY_PEAK_RESET_MS),
+            reply_resizing: true,
+        }
+    }
+}

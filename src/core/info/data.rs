@@ -1,0 +1,140 @@
+//! INFO of what the node keeps: memory, files, role, keys.
+
+use super::{Page, human_bytes};
+use crate::base::alloc;
+use crate::config::Choice;
+use crate::core::{Client, Core};
+
+pub(super) fn memory(core: &Core, running: Option<&Client>, page: &mut Page) {
+    used(core, running, page);
+    scripts(page);
+    page.field("maxmemory", core.config.maxmemory);
+    page.field("maxmemory_human", human_bytes(core.config.maxmemory));
+    page.field("maxmemory_policy", core.config.maxmemory_policy.word());
+    fragmentation(core, page);
+    page.zero(&[
+        "mem_not_counted_for_evict",
+        "mem_replication_backlog",
+        "mem_total_replication_buffers",
+        "mem_clients_slaves",
+    ]);
+    page.field("mem_clients_normal", core.clients_bytes(running));
+    page.zero(&["mem_cluster_links", "mem_aof_buffer"]);
+    page.field("mem_allocator", alloc::name());
+    page.zero(&["active_defrag_running"]);
+    page.field("lazyfree_pending_objects", core.keyspace.lazyfree_pending_objects());
+    page.field("lazyfreed_objects", core.keyspace.lazyfreed_objects());
+}
+
+fn used(core: &Core, running: Option<&Client>, page: &mut Page) {
+    let usage = core.memory_usage(running);
+    let system = &core.system;
+    page.field("used_memory", usage.used_bytes);
+    page.field("used_memory_human", human_bytes(usage.used_bytes as u64));
+    page.field("used_memory_rss", system.rss_bytes);
+    page.field("used_memory_rss_human", human_bytes(system.rss_bytes as u64));
+    page.field("used_memory_peak", usage.peak_bytes);
+    page.field("used_memory_peak_human", human_bytes(usage.peak_bytes as u64));
+    page.field("used_memory_peak_perc", format_args!("{:.2}%", usage.peak_percent()));
+    page.field("used_memory_overhead", usage.overhead_bytes());
+    page.field("used_memory_startup", usage.startup_bytes);
+    page.field("used_memory_dataset", usage.dataset_bytes());
+    page.field("used_memory_dataset_perc", format_args!("{:.2}%", usage.dataset_percent()));
+    page.field("allocator_allocated", system.allocator.allocated);
+    page.field("allocator_active", system.allocator.active);
+    page.field("allocator_resident", system.allocator.resident);
+    page.field("total_system_memory", system.facts.total_memory_bytes);
+    page.field("total_system_memory_human", human_bytes(system.facts.total_memory_bytes));
+}
+
+/// There is no interpreter, hence nothing that it holds.
+fn scripts(page: &mut Page) {
+    page.zero(&["used_memory_lua", "used_memory_vm_eval"]);
+    page.field("used_memory_lua_human", "0B");
+    page.zero(&[
+        "used_memory_scripts_eval",
+        "number_of_cached_scripts",
+        "number_of_functions",
+        "number_of_libraries",
+        "used_memory_vm_functions",
+        "used_memory_vm_total",
+    ]);
+    page.field("used_memory_vm_total_human", "0B");
+    page.zero(&["used_memory_functions", "used_memory_scripts"]);
+    page.field("used_memory_scripts_human", "0B");
+}
+
+fn fragmentation(core: &Core, page: &mut Page) {
+    let system = &core.system;
+    let rows = [
+        ("allocator_frag", system.allocator_frag()),
+        ("allocator_rss", system.allocator_rss()),
+        ("rss_overhead", system.rss_overhead()),
+        ("mem_fragmentation", system.fragmentation()),
+    ];
+    for (name, excess) in rows {
+        page.field(&format!("{name}_ratio"), format_args!("{:.2}", excess.ratio));
+        page.field(&format!("{name}_bytes"), excess.bytes);
+    }
+}
+
+pub(super) fn persistence(core: &Core, _: Option<&Client>, page: &mut Page) {
+    page.zero(&[
+        "loading",
+        "async_loading",
+        "current_cow_peak",
+        "current_cow_size",
+        "current_cow_size_age",
+    ]);
+    page.field("current_fork_perc", "0.00");
+    page.zero(&["current_save_keys_processed", "current_save_keys_total"]);
+    page.field("rdb_changes_since_last_save", core.keyspace.dirty);
+    page.zero(&["rdb_bgsave_in_progress"]);
+    // Nothing was saved since the start, which counts as a save.
+    page.field("rdb_last_save_time", core.identity.started_us / 1_000_000);
+    page.field("rdb_last_bgsave_status", "ok");
+    page.field("rdb_last_bgsave_time_sec", -1);
+    page.field("rdb_current_bgsave_time_sec", -1);
+    page.zero(&[
+        "rdb_saves",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+        "aof_enabled",
+        "aof_rewrite_in_progress",
+        "aof_rewrite_scheduled",
+    ]);
+    page.field("aof_last_rewrite_time_sec", -1);
+    page.field("aof_current_rewrite_time_sec", -1);
+    page.field("aof_last_bgrewrite_status", "ok");
+    page.zero(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    page.field("aof_last_write_status", "ok");
+    page.zero(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+}
+
+pub(super) fn replication(core: &Core, _: Option<&Client>, page: &mut Page) {
+    page.field("role", "master");
+    page.zero(&["connected_slaves"]);
+    if core.config.min_replicas_to_write > 0 && core.config.min_replicas_max_lag > 0 {
+        page.zero(&["min_slaves_good_slaves"]);
+    }
+    page.field("master_failover_state", "no-failover");
+    page.field("master_replid", &core.identity.replication_id);
+    page.field("master_replid2", "0".repeat(40));
+    page.zero(&["master_repl_offset"]);
+    page.field("second_repl_offset", -1);
+    page.zero(&["repl_backlog_active"]);
+    page.field("repl_backlog_size", core.config.repl_backlog_size);
+    page.zero(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
+}
+
+pub(super) fn keyspace(core: &Core, _: Option<&Client>, page: &mut Page) {
+    for db in 0..core.keyspace.databases() {
+        let keys = core.keyspace.dbsize(db);
+        if keys > 0 {
+            let expires = core.keyspace.expires_len(db);
+            let ttl = core.keyspace.avg_ttl_ms(db);
+            page.line(format_args!("db{db}:keys={keys},expires={expires},avg_ttl={ttl}"));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Every gate before a command runs, in Redis's order (`processCommand`). A gate only decides; it
+//! changes nothing but the mark that a transaction saw an error.
+
+use super::command::Flags;
+use super::registry::Registered;
+use crate::core::client::ClientFlags;
+use crate::core::pause::PauseMode;
+use crate::core::{Client, Core};
+use crate::keyspace::eviction::Evicted;
+use crate::resp::{Args, Error};
+
+/// What becomes of a request that no gate refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It runs.
+    Run,
+    /// MULTI is open: it is queued.
+    Queue,
+    /// CLIENT PAUSE holds it back; it is asked again later.
+    Postpone,
+}
+
+/// Asks all gates.
+pub fn admit(
+    core: &mut Core,
+    client: &Client,
+    entry: &Registered,
+    args: Args<'_>,
+) -> Result<Admission, Error> {
+    check_arity(entry, args)?;
+    check_allowed(core, client, entry)?;
+    check_authenticated(client, entry)?;
+    let in_transaction = client.is(ClientFlags::MULTI);
+    let flags = entry.command.flags;
+    if in_transaction && flags.contains(Flags::NO_MULTI) {
+        return Err(Error::err("Command not allowed inside a transaction"));
+    }
+    if core.config.maxmemory > 0 {
+        check_memory(core, client, entry)?;
+    }
+    check_replicas(core, client, entry)?;
+    if let Some(mode) = core.pause.mode()
+        && (mode == PauseMode::All || may_replicate(client, entry))
+    {
+        return Ok(Admission::Postpone);
+    }
+    if in_transaction && !flags.contains(Flags::RUNS_IN_MULTI) {
+        return Ok(Admission::Queue);
+    }
+    Ok(Admission::Run)
+}
+
+fn check_arity(entry: &Registered, args: Args<'_>) -> Result<(), Error> {
+    let fits = entry.command.arity_fits(args.len());
+    if fits { Ok(()) } else { Err(Error::WrongArity(entry.full_name.into())) }
+}
+
+/// DEBUG is only for those whom enable-debug-command names.
+fn check_allowed(core: &Core, client: &Client, entry: &Registered) -> Result<(), Error> {
+    let protected = entry.command.flags.contains(Flags::PROTECTED);
+    if !protected || core.config.enable_debug_command.allows(client.is_local()) {
+        return Ok(());
+    }
+    Err(Error::NotAllowed(entry.full_name.to_uppercase().into()))
+}
+
+fn check_authenticated(client: &Client, entry: &Registered) -> Result<(), Error> {
+    let free = entry.command.flags.contains(Flags::NO_AUTH);
+    if free || client.is(ClientFlags::AUTHENTICATED) { Ok(()) } else { Err(Error::NoAuth) }
+}
+
+/// Evicts what maxmemory asks for, and refuses growth where that does not suffice. Inside MULTI
+/// everything that is queued counts as growth.
+fn check_memory(core: &mut Core, client: &Client, entry: &Registered) -> Result<(), Error> {
+    if core.evict() != Evicted::Failed {
+        return Ok(());
+    }
+    let flags = entry.command.flags;
+    let queued = client.is(ClientFlags::MULTI) && !flags.contains(Flags::RUNS_IN_MULTI);
+    let grows = union_flags(client, entry).contains(Flags::DENYOOM);
+    if queued || grows { Err(Error::OutOfMemory) } else { Ok(()) }
+}
+
+/// min-replicas-to-write: a node without replicas has none that are good.
+fn check_replicas(core: &Core, client: &Client, entry: &Registered) -> Result<(), Error> {
+    let wanted = core.config.min_replicas_to_write > 0 && core.config.min_replicas_max_lag > 0;
+    if wanted && union_flags(client, entry).contains(Flags::WRITE) {
+        return Err(Error::Custom("NOREPLICAS Not enough good replicas to write.".into()));
+    }
+    Ok(())
+}
+
+fn may_replicate(client: &Client, entry: &Registered) -> bool {
+    union_flags(client, entry).intersects(Flags::WRITE | Flags::MAY_REPLICATE)
+}
+
+/// A command's flags; EXEC also has those of all commands in its queue.
+fn union_flags(client: &Client, entry: &Registered) -> Flags {
+    match &client.transaction {
+        Some(open) if entry.command.flags.contains(Flags::RUNS_QUEUE) => {
+            entry.command.flags | Flags::from_bits_retain(open.flags)
+        }
+        _ => entry.command.flags,
+    }
+}

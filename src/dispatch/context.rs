@@ -1,0 +1,52 @@
+//! What a handler gets: the node's state, the client that asks, and the arguments.
+
+use super::command::Command;
+use super::cursor::Cursor;
+use super::registry::Table;
+use crate::core::{Client, Core};
+use crate::keyspace::Key;
+use crate::resp::{Args, Error};
+
+/// One command's surroundings. Fields are public so that a handler can borrow the keyspace and the
+/// reply apart.
+pub struct Context<'a> {
+    /// The node's state, without the running client.
+    pub core: &'a mut Core,
+    /// The client that asks; replies go to `client.reply`.
+    pub client: &'a mut Client,
+    /// The command's name and its arguments.
+    pub args: Args<'a>,
+    /// The command (or subcommand) that runs.
+    pub command: &'static Command,
+    /// All commands.
+    pub table: &'static Table,
+    /// The key that `dispatch::prepare` hashed ahead, with its place among the arguments.
+    pub(super) prepared_key: Option<(usize, Key<'a>)>,
+}
+
+impl<'a> Context<'a> {
+    /// The key at argument `index`, hashed (once per request, if it is the command's first key).
+    #[inline]
+    pub fn key(&self, index: usize) -> Key<'a> {
+        match self.prepared_key {
+            Some((at, key)) if at == index => key,
+            _ => self.core.keyspace.key(self.args.at(index)),
+        }
+    }
+
+    /// The arguments from `first` on, to be parsed one by one.
+    pub fn cursor(&self, first: usize) -> Cursor<'a> {
+        Cursor::new(self.args, first)
+    }
+
+    /// The current time in milliseconds since the epoch.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.core.now.ms()
+    }
+
+    /// Replies with an error of this command although the handler goes on.
+    pub fn reply_error(&mut self, error: &Error) {
+        super::execute::reply_error(self.core, self.client, error);
+    }
+}

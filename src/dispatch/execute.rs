@@ -1,0 +1,210 @@
+//! Runs one request: resolve, ask the gates, call the handler, then count. EXEC calls `call` for
+//! each command of its queue; nothing else runs a handler.
+
+use super::admit::{Admission, admit};
+use super::command::Flags;
+use super::registry::{Registered, Table};
+use super::{Context, monitor};
+use crate::base::clock::{self, CycleClock};
+use crate::core::client::{Blocked, ClientFlags, Queued};
+use crate::core::{Client, Core};
+use crate::keyspace::Key;
+use crate::resp::{Args, Error};
+
+/// A request that was resolved ahead of its turn.
+#[derive(Clone, Copy)]
+pub struct Prepared<'a> {
+    /// The command's name and its arguments.
+    pub args: Args<'a>,
+    /// What the name resolved to.
+    pub entry: Option<&'static Registered>,
+    /// The command's first key, hashed, with its place among the arguments.
+    pub key: Option<(usize, Key<'a>)>,
+}
+
+/// Resolves a request and hashes its first key.
+#[inline]
+pub fn prepare<'a>(core: &Core, table: &'static Table, args: Args<'a>) -> Prepared<'a> {
+    let entry = table.lookup(args);
+    let key = entry
+        .and_then(|entry| entry.first_key(args))
+        .map(|index| (index, core.keyspace.key(args.at(index))));
+    Prepared { args, entry, key }
+}
+
+/// Whether a request is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was answered, or queued, or refused.
+    Done,
+    /// It must be asked again later: the client is blocked now.
+    Postponed,
+}
+
+/// Takes one request from its client to its reply.
+pub fn process(
+    core: &mut Core,
+    client: &mut Client,
+    table: &'static Table,
+    request: &Prepared<'_>,
+) -> Outcome {
+    let Some(entry) = request.entry else {
+        refuse_unknown(core, client, table, request.args);
+        return Outcome::Done;
+    };
+    client.last_command = Some(entry.id);
+    match admit(core, client, entry, request.args) {
+        Ok(Admission::Run) => call(core, client, table, entry, request),
+        Ok(Admission::Queue) => queue(client, entry, request.args),
+        Ok(Admission::Postpone) => {
+            client.blocked = Some(Blocked::Postponed);
+            return Outcome::Postponed;
+        }
+        Err(error) => refuse(core, client, Some(entry), &error),
+    }
+    end_request(client);
+    Outcome::Done
+}
+
+fn refuse_unknown(core: &mut Core, client: &mut Client, table: &Table, args: Args<'_>) {
+    client.last_command = None;
+    if is_http(args.at(0)) {
+        log::warn!(
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: \
+             commands to Redis. This is likely due to an attacker attempting to use Cross \
+             Protocol Scripting to compromise your Redis instance. Connection from {} aborted.",
+            client.peer
+        );
+        client.flags |= ClientFlags::CLOSE_ASAP;
+        return;
+    }
+    refuse(core, client, None, &table.not_found(args));
+    end_request(client);
+}
+
+/// A web browser that was lured into talking to this port.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"host:") || name.eq_ignore_ascii_case(b"post")
+}
+
+/// A gate said no. Inside MULTI that also dooms the transaction.
+fn refuse(core: &mut Core, client: &mut Client, entry: Option<&Registered>, error: &Error) {
+    if client.is(ClientFlags::MULTI) {
+        client.flags |= ClientFlags::DIRTY_EXEC;
+    }
+    if let Some(entry) = entry {
+        core.stats.command(entry.id).rejected += 1;
+        // EXEC refused is the end of its transaction.
+        if entry.command.flags.contains(Flags::RUNS_QUEUE) {
+            return super::transaction::abort(core, client, error);
+        }
+    }
+    reply_error(core, client, error);
+}
+
+/// Writes an error reply and counts it by its code.
+pub fn reply_error(core: &mut Core, client: &mut Client, error: &Error) {
+    core.stats.count_error(error);
+    client.reply.error(error);
+}
+
+fn queue(client: &mut Client, entry: &Registered, args: Args<'_>) {
+    let Some(open) = client.transaction.as_mut() else { return };
+    // A transaction that is doomed keeps nothing, so that it cannot be used to fill memory.
+    if !client.flags.contains(ClientFlags::DIRTY_EXEC) {
+        let args = args.to_owned();
+        open.bytes += args.heap_bytes() + size_of::<Queued>();
+        open.flags |= entry.command.flags.bits();
+        open.queue.push(Queued { command: entry.id, args });
+    }
+    client.reply.simple("QUEUED");
+}
+
+/// Runs a handler that was admitted, and does what follows every command.
+pub fn call(
+    core: &mut Core,
+    client: &mut Client,
+    table: &'static Table,
+    entry: &'static Registered,
+    request: &Prepared<'_>,
+) {
+    core.redacted.clear();
+    core.stats.errors_attributed = core.stats.errors_total;
+    // CLIENT NO-TOUCH: lookups leave no trace, but for TOUCH, which asks for one itself.
+    let untouched = client.is(ClientFlags::NO_TOUCH);
+    if untouched {
+        core.keyspace.set_touching(false);
+    }
+    let started = CycleClock::now();
+    let mut context = Context {
+        core: &mut *core,
+        client: &mut *client,
+        args: request.args,
+        command: entry.command,
+        table,
+        prepared_key: request.key,
+    };
+    let result = (entry.command.handler)(&mut context);
+    if let Err(error) = result {
+        reply_error(core, client, &error);
+    }
+    if untouched {
+        core.keyspace.set_touching(true);
+    }
+    let nanos = started.elapsed_ns();
+    let failed = core.stats.attribute_errors();
+    account(core, entry, nanos, failed);
+    monitor::feed(core, client, entry, request.args);
+    after_call(core, client, entry, request.args, nanos);
+}
+
+#[inline]
+fn account(core: &mut Core, entry: &Registered, nanos: u64, failed: bool) {
+    let tracking = core.config.latency_tracking;
+    core.stats.commands_processed += 1;
+    core.stats.command_nanos += nanos;
+    let stats = core.stats.command(entry.id);
+    stats.calls += 1;
+    stats.nanos += nanos;
+    stats.failed += u64::from(failed);
+    if tracking {
+        stats.record_latency(nanos);
+    }
+}
+
+/// The slow log and the latency monitor; a command that took long also moves the time that the next
+/// one sees.
+#[inline]
+fn after_call(
+    core: &mut Core,
+    client: &mut Client,
+    entry: &'static Registered,
+    args: Args<'_>,
+    nanos: u64,
+) {
+    let micros = nanos / 1000;
+    let flags = entry.command.flags;
+    let threshold = core.config.slowlog_log_slower_than;
+    if threshold >= 0 && micros >= threshold as u64 && !flags.contains(Flags::SKIP_SLOWLOG) {
+        core.log_slow(client, args, micros);
+    }
+    if micros >= 1000 {
+        let event = if flags.contains(Flags::FAST) { "fast-command" } else { "command" };
+        core.latency_event(event, micros / 1000);
+        core.set_now(crate::core::Now { unix_us: clock::unix_us() });
+    }
+}
+
+/// CLIENT REPLY SKIP mutes exactly the command after it.
+#[inline]
+fn end_request(client: &mut Client) {
+    const SKIPS: ClientFlags = ClientFlags::REPLY_SKIP.union(ClientFlags::REPLY_SKIP_NEXT);
+    if client.is(SKIPS) {
+        client.flags -= ClientFlags::REPLY_SKIP;
+        if client.flags.contains(ClientFlags::REPLY_SKIP_NEXT) {
+            client.flags -= ClientFlags::REPLY_SKIP_NEXT;
+            client.flags |= ClientFlags::REPLY_SKIP;
+        }
+        client.update_mute();
+    }
+}

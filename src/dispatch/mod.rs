@@ -1,0 +1,20 @@
+//! From a request's arguments to its handler: the command table, the gates, the call, and what
+//! follows it. Knows no command by name; properties of commands are flags in their declaration.
+
+pub mod admit;
+pub mod command;
+pub mod context;
+pub mod cursor;
+pub mod declare;
+pub mod execute;
+pub mod find_keys;
+pub mod keyspec;
+pub mod monitor;
+pub mod registry;
+pub mod syntax;
+pub mod transaction;
+
+pub use command::Command;
+pub use context::Context;
+pub use cursor::Cursor;
+pub use registry::{Registered, Table};
