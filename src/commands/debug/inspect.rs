@@ -1,0 +1,249 @@
+//! DEBUG subcommands that show the inside of things.
+
+use super::{Context, Error};
+use crate::base::alloc;
+use crate::core::Client;
+use crate::data::hashtable::Stats;
+use crate::dispatch::cursor::parse_i64;
+use crate::keyspace::Lookup;
+use crate::value::{Encoding, Record, Value, ValueRef};
+
+/// OBJECT key
+pub(super) fn object(ctx: &mut Context<'_>) -> Result<(), Error> {
+    let record = stored(ctx)?;
+    let line = format!(
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        record.address(),
+        record.encoding().name(),
+        serialized_length(record),
+        record.lru(),
+        ctx.core.keyspace.idle_ms(record) / 1000
+    );
+    ctx.client.reply.simple(&line);
+    Ok(())
+}
+
+/// The record at the third argument, even if its time is over.
+fn stored<'c>(ctx: &'c Context<'_>) -> Result<&'c Record, Error> {
+    let key = ctx.core.keyspace.key(ctx.args.at(2));
+    ctx.core.keyspace.peek_stored(ctx.client.db, &key).ok_or(Error::NoSuchKey)
+}
+
+/// Bytes of the value in a snapshot without compression.
+fn serialized_length(record: &Record) -> usize {
+    /// Digits of the longest number that is written as one, with its sign.
+    const NUMBER_MAX: usize = 11;
+    let mut digits = itoa::Buffer::new();
+    match record.value() {
+        ValueRef::Int(n) => {
+            integer_length(n).unwrap_or_else(|| string_length(digits.format(n).len()))
+        }
+        ValueRef::String(bytes) if bytes.len() <= NUMBER_MAX => {
+            let number = crate::base::numbers::parse_i64(bytes).and_then(integer_length);
+            number.unwrap_or_else(|| string_length(bytes.len()))
+        }
+        ValueRef::String(bytes) => string_length(bytes.len()),
+    }
+}
+
+/// A type byte and the number, if it has at most 32 bits.
+fn integer_length(n: i64) -> Option<usize> {
+    let fits = |bits: u32| (-(1i64 << (bits - 1))..1i64 << (bits - 1)).contains(&n);
+    [8, 16, 32].into_iter().find(|&bits| fits(bits)).map(|bits| 1 + bits as usize / 8)
+}
+
+/// The length and the bytes.
+fn string_length(bytes: usize) -> usize {
+    let prefix = match bytes {
+        0..0x40 => 1,
+        0x40..0x4000 => 2,
+        0x4000..=0xffff_ffff => 5,
+        _ => 9,
+    };
+    prefix + bytes
+}
+
+/// SDSLEN key
+pub(super) fn sdslen(ctx: &mut Context<'_>) -> Result<(), Error> {
+    let record = stored(ctx)?;
+    let (ValueRef::String(value), true) = (record.value(), record.encoding() != Encoding::Int)
+    else {
+        return Err(Error::err("Not an sds encoded string."));
+    };
+    // Keys and short values lie in the record; only a value of its own can have room to grow.
+    let value_bytes = match record.boxed() {
+        Some(Value::String(bytes)) => (bytes.capacity() - value.len(), bytes.capacity()),
+        _ => (0, value.len()),
+    };
+    let key_bytes = record.key().len();
+    let line = format!(
+        "key_sds_len:{key_bytes}, key_sds_avail:0, key_zmalloc: {}, \
+         val_sds_len:{}, val_sds_avail:{}, val_zmalloc: {}",
+        alloc::usable_size(key_bytes),
+        value.len(),
+        value_bytes.0,
+        alloc::usable_size(value_bytes.1),
+    );
+    ctx.client.reply.simple(&line);
+    Ok(())
+}
+
+/// STRUCTSIZE: the sizes of what there is most of.
+pub(super) fn structsize(ctx: &mut Context<'_>) -> Result<(), Error> {
+    let line = format!(
+        "bits:{} record:{} value:{} client:{} ",
+        usize::BITS,
+        size_of::<Record>(),
+        size_of::<Value>(),
+        size_of::<Client>()
+    );
+    ctx.client.reply.bulk(line.as_bytes());
+    Ok(())
+}
+
+/// HTSTATS dbid [full]
+pub(super) fn htstats(ctx: &mut Context<'_>) -> Result<(), Error> {
+    let db = parse_i64(ctx.args.at(2))?;
+    let databases = ctx.core.keyspace.databases();
+    let existing = usize::try_from(db).ok().filter(|&db| db < databases);
+    let db = existing.ok_or_else(|| Error::err("Out of range database"))?;
+    let full = is_full(ctx);
+    let [keys, expires] = ctx.core.keyspace.table_stats(db);
+    let text = format!(
+        "[Dictionary HT]\n{}[Expires HT]\n{}",
+        describe_tables(&keys, full),
+        describe_tables(&expires, full)
+    );
+    ctx.client.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn is_full(ctx: &Context<'_>) -> bool {
+    ctx.args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"full"))
+}
+
+/// All tables of a database (one per slot, in a cluster) as if they were one.
+fn describe_tables(tables: &[Stats], full: bool) -> String {
+    let mut text = String::from("Hash table 0 stats (main hash table):\n");
+    let sum = |of: fn(&Stats) -> usize| tables.iter().map(of).sum::<usize>();
+    let (entries, buckets) = (sum(|t| t.entries), sum(|t| t.buckets));
+    if entries == 0 {
+        text.push_str("No stats available for empty dictionaries\n");
+        return text;
+    }
+    text.push_str(&format!(" table size: {buckets}\n number of elements: {entries}\n"));
+    if !full {
+        return text;
+    }
+    let mut chains = [0; Stats::CHAIN_LENGTHS];
+    for table in tables {
+        chains.iter_mut().zip(table.chains).for_each(|(sum, count)| *sum += count);
+    }
+    let filled = buckets - chains[0];
+    text.push_str(&format!(
+        " different slots: {filled}\n max chain length: {}\n overflow nodes: {}\n \
+         avg chain length: {:.2}\n Chain length distribution:\n",
+        tables.iter().map(|t| t.chain_max).max().unwrap_or(0),
+        sum(|t| t.overflow_nodes),
+        entries as f64 / filled.max(1) as f64,
+    ));
+    for (length, &count) in chains.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let or_more = if length == Stats::CHAIN_LENGTHS - 1 { ">= " } else { "" };
+        let percent = count as f64 * 100.0 / buckets as f64;
+        text.push_str(&format!("   {or_more}{length}: {count} ({percent:.2}%)\n"));
+    }
+    text
+}
+
+/// HTSTATS-KEY key [full]
+pub(super) fn htstats_key(ctx: &mut Context<'_>) -> Result<(), Error> {
+    let key = ctx.core.keyspace.key(ctx.args.at(2));
+    let without = Lookup::NOTOUCH | Lookup::NONOTIFY;
+    let found = ctx.core.keyspace.lookup_read_with(ctx.client.db, &key, without);
+    match found.ok_or(Error::NoSuchKey)?.value() {
+        ValueRef::Int(_) | ValueRef::String(_) => Err(Error::err(
+            "The value stored at the specified key is not represented using an hash table",
+        )),
+    }
+}
+
+/// Clients below this many bytes are in the first bucket (Redis: CLIENT_MEM_USAGE_BUCKET_MIN_LOG).
+const BUCKET_LOG_MIN: u32 = 15;
+/// Buckets by doubling size (Redis: CLIENT_MEM_USAGE_BUCKETS).
+const BUCKETS: usize = 19;
+
+/// CLIENT-EVICTION
+pub(super) fn client_eviction(ctx: &mut Context<'_>) -> Result<(), Error> {
+    if ctx.core.config.maxmemory_clients == 0 {
+        return Err(Error::err("maxmemory-clients is disabled."));
+    }
+    let mut buckets = [(0usize, 0usize); BUCKETS];
+    for client in ctx.core.clients.in_order(Some(ctx.client)) {
+        let bytes = client.memory();
+        let (sum, clients) = &mut buckets[bucket_of(bytes)];
+        *sum += bytes;
+        *clients += 1;
+    }
+    let mut text = String::new();
+    for (index, (bytes, clients)) in buckets.iter().enumerate() {
+        let low = if index == 0 { 0 } else { 1u64 << (index as u32 - 1 + BUCKET_LOG_MIN) };
+        text.push_str(&format!("bucket {low:10}"));
+        if index == BUCKETS - 1 {
+            text.push_str("+            : ");
+        } else {
+            let high = (1u64 << (index as u32 + BUCKET_LOG_MIN)) - 1;
+            text.push_str(&format!(" - {high:10}: "));
+        }
+        text.push_str(&format!("tot-mem: {bytes:10}, clients: {clients}\n"));
+    }
+    ctx.client.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+fn bucket_of(bytes: usize) -> usize {
+    let log = bytes.max(1).ilog2();
+    if log < BUCKET_LOG_MIN { 0 } else { ((log - BUCKET_LOG_MIN + 1) as usize).min(BUCKETS - 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::NewValue;
+
+    #[test]
+    fn lengths_are_those_of_a_snapshot() {
+        let length = |bytes: &[u8]| {
+            serialized_length(&Record::new(b"key", NewValue::from_bytes(bytes), None))
+        };
+        assert_eq!(length(b"bar"), 4);
+        assert_eq!(length(b"127"), 2);
+        assert_eq!(length(b"-129"), 3);
+        assert_eq!(length(b"2147483647"), 5);
+        assert_eq!(length(b"2147483648"), 11);
+        assert_eq!(length(&[b'x'; 64]), 66);
+        assert_eq!(length(&[b'x'; 16384]), 16389);
+    }
+
+    #[test]
+    fn buckets_double() {
+        let at = [0, 32_767, 32_768, 65_535, 65_536, 1 << 32, usize::MAX].map(bucket_of);
+        assert_eq!(at, [0, 0, 1, 1, 2, 18, 18]);
+    }
+
+    #[test]
+    fn tables_are_described_together() {
+        let table = |entries, buckets: usize| {
+            let mut chains = [0; Stats::CHAIN_LENGTHS];
+            chains[0] = buckets - 1;
+            chains[entries] = 1;
+            Stats { buckets, entries, overflow_nodes: 0, chain_max: entries, chains }
+        };
+        let text = describe_tables(&[table(3, 2), table(1, 2)], true);
+        let expected = "Hash table 0 stats (main hash table):\n table size: 4\n \
+             number of elements: 4\n different slots: 2\n max chain length: 3\n \
+             overflow nodes: 0\n avg chain length: 2.00\n Chain length distribution:\n   \
+             0: 2 (50.00%)\n   1: 1 (25.00%)\n   3: 1 (25.00%)\n";
+        assert_eq!(text, expected);
+        assert!(describe_tables(&[], true).ends_with("empty dictionaries\n"));
+    }
+}

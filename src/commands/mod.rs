@@ -1,0 +1,62 @@
+//! Commands, one file per family. A handler parses all its arguments, looks up, acts and replies,
+//! in this order; it touches no other connection but through effects. Each family ends with its
+//! `COMMANDS` table.
+
+pub mod client;
+pub mod command;
+pub mod config;
+pub mod connection;
+pub mod debug;
+mod expire;
+mod key_batches;
+pub mod keys;
+pub mod latency;
+mod lcs;
+pub mod lolwut;
+pub mod memory;
+mod object;
+mod scan;
+pub mod server;
+pub mod slowlog;
+mod string_options;
+pub mod strings;
+pub mod transactions;
+
+use std::io;
+use std::sync::LazyLock;
+
+use crate::config::{Config, LoadError};
+use crate::dispatch::{Command, Table};
+
+/// The tables of all families, from which a node builds its command table.
+pub const FAMILIES: &[&[Command]] = &[
+    client::COMMANDS,
+    command::COMMANDS,
+    config::COMMANDS,
+    connection::COMMANDS,
+    debug::COMMANDS,
+    keys::COMMANDS,
+    latency::COMMANDS,
+    memory::COMMANDS,
+    server::COMMANDS,
+    slowlog::COMMANDS,
+    strings::COMMANDS,
+    transactions::COMMANDS,
+];
+
+/// The table of all commands, under the names that the configuration gives them.
+pub fn table(config: &Config) -> io::Result<&'static Table> {
+    static DEFAULT: LazyLock<Table> = LazyLock::new(|| Table::new(FAMILIES));
+    if config.startup.rename_commands.is_empty() {
+        return Ok(&DEFAULT);
+    }
+    // Requests refer to the table for as long as the process lives; a renamed one is made once per
+    // node.
+    let mut table = Table::new(FAMILIES);
+    for renamed in &config.startup.rename_commands {
+        table.rename(&renamed.from, &renamed.to).map_err(|words| {
+            io::Error::new(io::ErrorKind::InvalidInput, LoadError::at(&renamed.line, words))
+        })?;
+    }
+    Ok(table.leak())
+}
