@@ -9,7 +9,14 @@ pub mod core;
 pub mod data;
 pub mod dispatch;
 pub mod keyspace;
+pub mod node;
 pub mod resp;
 pub mod value;
 
 pub use config::Config;
+pub use node::{Handle, Server};
+
+/// The examples of README.md, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,173 @@
+//! Does what handlers asked for, right after the command that asked.
+
+use super::{Node, files};
+use crate::base::alloc;
+use crate::config::{Apply, Change, SetError};
+use crate::core::client::{Blocked, ClientFlags};
+use crate::core::effects::Shutdown;
+use crate::core::{Client, ClientId, Effect};
+use crate::resp::Error;
+
+impl Node {
+    /// Drains the effects of a command. `None`: the client that ran it is gone.
+    #[inline]
+    pub(super) fn after_request(&mut self, client: Box<Client>) -> Option<Box<Client>> {
+        if self.core.effects.is_empty() && !client.is(ClientFlags::CLOSE_ASAP) {
+            return Some(client);
+        }
+        let token = client.token;
+        self.core.clients.put_back(client);
+        self.run_effects();
+        if self.core.clients.get(token)?.is(ClientFlags::CLOSE_ASAP) {
+            self.close(token);
+            return None;
+        }
+        self.core.clients.take(token)
+    }
+
+    pub(super) fn run_effects(&mut self) {
+        while !self.core.effects.is_empty() {
+            for effect in std::mem::take(&mut self.core.effects) {
+                self.run_effect(effect);
+            }
+        }
+    }
+
+    fn run_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Close(id) => {
+                if let Some(token) = self.core.clients.token_of(id) {
+                    self.close(token);
+                }
+            }
+            Effect::Reconfigure { client, change } => self.reconfigure(client, change),
+            Effect::Restart { client, graceful, delay_ms } => {
+                self.restart(client, graceful, delay_ms);
+            }
+            Effect::Segfault { client, args } => self.segfault(client, &args),
+            Effect::Shutdown(how) => self.shutdown(how),
+            Effect::Unpaused => {
+                self.core.pause_changed();
+                self.resume_postponed();
+            }
+        }
+    }
+
+    /// Directives changed: every reaction acts, or the change is undone. The reply to CONFIG SET is
+    /// given here, because only now its outcome is known.
+    fn reconfigure(&mut self, client: Option<ClientId>, change: Change) {
+        let failed = change.reactions.iter().find(|r| !self.apply(r.apply)).copied();
+        let outcome = match failed {
+            None => Ok(()),
+            Some(reaction) => {
+                let reactions = change.reactions.clone();
+                change.undo(&mut self.core.config);
+                // What worked before the change works again; what does not is in the log.
+                for reaction in reactions {
+                    self.apply(reaction.apply);
+                }
+                let words = reaction.apply.failure();
+                Err(Error::err(SetError::refused(reaction.name, words)))
+            }
+        };
+        self.core.configure_keyspace();
+        let token = client.and_then(|client| self.core.clients.token_of(client));
+        let Some(mut client) = token.and_then(|token| self.core.clients.take(token)) else {
+            if let Err(error) = outcome {
+                log::warn!("{error}");
+            }
+            return;
+        };
+        match outcome {
+            Ok(()) => client.reply.ok(),
+            Err(error) => {
+                crate::dispatch::execute::reply_error(&mut self.core, &mut client, &error)
+            }
+        }
+        let token = client.token;
+        self.core.clients.put_back(client);
+        self.core.list_for_writing(token);
+    }
+
+    /// Makes one kind of change true; tells whether that worked. Directives of subsystems that this
+    /// node does not have are kept and reported, and nothing needs to act.
+    fn apply(&mut self, change: Apply) -> bool {
+        match change {
+            Apply::Port | Apply::Bind => {
+                self.relisten().inspect_err(|error| log::warn!("{error}")).is_ok()
+            }
+            Apply::MaxClients => files::raise_for(u64::from(self.core.config.maxclients)),
+            Apply::Hz => {
+                self.cron.set_hz(&self.core);
+                true
+            }
+            Apply::LogLevel => {
+                super::logging::set_level(self.core.config.loglevel);
+                true
+            }
+            Apply::Dir => {
+                super::logging::configure(&self.core.config);
+                true
+            }
+            Apply::MaxMemory => {
+                self.core.evict();
+                true
+            }
+            Apply::MaxMemoryClients => {
+                self.core.recount_clients();
+                true
+            }
+            Apply::JemallocBgThread => {
+                alloc::set_background_thread(self.core.config.jemalloc_bg_thread);
+                true
+            }
+            Apply::RequirePass => {
+                self.core.password_changed();
+                true
+            }
+            Apply::CrashLog => {
+                super::crash::set_enabled(self.core.config.crash_log_enabled);
+                true
+            }
+            Apply::TlsPort
+            | Apply::Tls
+            | Apply::GoodReplicas
+            | Apply::WatchdogPeriod
+            | Apply::AppendOnly
+            | Apply::AppendFsync
+            | Apply::AofAutoGc
+            | Apply::OomScoreAdj
+            | Apply::ReplBacklogSize
+            | Apply::ProcTitle
+            | Apply::LocaleCollate
+            | Apply::ClusterFlags
+            | Apply::ClusterPorts
+            | Apply::ClusterIp
+            | Apply::ClusterHostname
+            | Apply::ClusterNodename => true,
+        }
+    }
+
+    /// Ends the node after this turn. There is no dataset on disk to be saved first.
+    pub(super) fn shutdown(&mut self, _how: Shutdown) {
+        log::info!("User requested shutdown...");
+        self.exit = Some(0);
+    }
+
+    /// The pause is over: what it held back goes on, in order of connection.
+    pub(super) fn resume_postponed(&mut self) {
+        let postponed: Vec<usize> = self
+            .core
+            .clients
+            .in_order(None)
+            .filter(|client| client.blocked == Some(Blocked::Postponed))
+            .map(|client| client.token)
+            .collect();
+        for token in postponed {
+            if let Some(client) = self.core.clients.get_mut(token) {
+                client.blocked = None;
+            }
+            self.enqueue(token);
+        }
+    }
+}

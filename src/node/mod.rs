@@ -1,0 +1,70 @@
+//! The only I/O: the poll loop, listeners, connections, signals, the cron and the helper thread.
+//! Everything that bytes mean happens in `dispatch` and below.
+
+mod banner;
+mod clients_cron;
+mod closing;
+pub mod connection;
+pub mod crash;
+mod cron;
+mod effects;
+mod files;
+mod flush;
+mod helper;
+mod listeners;
+pub mod logging;
+pub mod process;
+mod requests;
+mod restart;
+mod server;
+mod signals;
+mod system;
+mod turn;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use mio::{Events, Poll};
+use slab::Slab;
+
+use self::connection::Connection;
+use self::cron::Cron;
+use self::helper::Helper;
+use self::listeners::Listener;
+use self::signals::Signals;
+use crate::core::Core;
+use crate::dispatch::Table;
+use crate::resp::request::Batch;
+
+pub use server::{Handle, Server};
+
+/// One node: the core, and the sockets around it.
+pub struct Node {
+    core: Core,
+    table: &'static Table,
+    poll: Poll,
+    events: Events,
+    /// By the client's token.
+    connections: Slab<Connection>,
+    listeners: Vec<Listener>,
+    /// Listeners with peers that wait.
+    accepting: Vec<usize>,
+    /// Connections that have input or output left although no edge will say so.
+    ready: VecDeque<usize>,
+    batch: Batch,
+    cron: Cron,
+    helper: Helper,
+    signals: Option<Signals>,
+    /// Set by a handle on another thread, together with a wake-up.
+    stop: Arc<AtomicBool>,
+    /// The exit code, once the node is to end.
+    exit: Option<i32>,
+}
+
+impl Node {
+    fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(Listener::address).collect()
+    }
+}

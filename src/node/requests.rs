@@ -1,0 +1,253 @@
+//! From a readable socket to the replies in the client's output: one read, then its requests in
+//! small batches. A batch is parsed ahead, so that its keys are on their way from memory before the
+//! first command runs.
+
+use arrayvec::ArrayVec;
+
+use super::Node;
+use super::connection::{QueryBuffer, ReadOutcome};
+use crate::base::limits::{PIPELINE_BATCH, REQUESTS_PER_TURN, UNAUTHENTICATED_QUERY_BYTES_MAX};
+use crate::base::text::repr;
+use crate::core::Client;
+use crate::core::client::ClientFlags;
+use crate::dispatch::execute::{self, Outcome, Prepared};
+use crate::resp::ProtocolError;
+use crate::resp::request::{Batch, Limits, Sender};
+
+/// Why `run_requests` came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// The input holds no further whole request.
+    Starved,
+    /// The turn's budget is spent, or the client waits or closes; input may be left.
+    Yield,
+    /// The client is gone.
+    Gone,
+}
+
+impl Node {
+    /// Gives one client its turn: at most one read, and a bounded number of requests.
+    pub(super) fn serve(&mut self, token: usize) {
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        connection.queued = false;
+        let Some(client) = self.core.clients.get_mut(token) else { return };
+        if !client.accepts_requests() {
+            // Nobody waits for what a blocked client asked, once its peer has hung up.
+            if client.blocked.is_some() && connection.peer_closed {
+                self.close(token);
+            }
+            return;
+        }
+        client.reply.output.prepare();
+        // The requests borrow from the buffer while their commands change the node.
+        let mut buffer = std::mem::take(&mut connection.query);
+        let stop = self.read_and_run(token, &mut buffer);
+        self.keep_rest(token, buffer, stop);
+    }
+
+    fn read_and_run(&mut self, token: usize, buffer: &mut QueryBuffer) -> Stop {
+        if !buffer.is_empty() {
+            // What a spent budget or a pause left comes before anything new.
+            let stop = self.run_requests(token, buffer);
+            if stop != Stop::Starved {
+                return stop;
+            }
+        }
+        let Some(connection) = self.connections.get_mut(token) else { return Stop::Gone };
+        if !connection.readable {
+            return Stop::Starved;
+        }
+        let needed = connection.parser.needed(buffer.input().len());
+        match connection.read(buffer, needed) {
+            ReadOutcome::Bytes(n) => {
+                if self.note_input(token, n, buffer) == Stop::Gone {
+                    return Stop::Gone;
+                }
+            }
+            ReadOutcome::Nothing => return Stop::Starved,
+            ReadOutcome::Closed(error) => {
+                self.log_peer_closed(token, error);
+                self.close(token);
+                return Stop::Gone;
+            }
+        }
+        self.run_requests(token, buffer)
+    }
+
+    fn note_input(&mut self, token: usize, n: usize, buffer: &QueryBuffer) -> Stop {
+        let now_ms = self.core.now.ms();
+        let query_limit = self.core.config.client_query_buffer_limit;
+        self.core.stats.reads_processed += 1;
+        self.core.stats.net_input_bytes += n as u64;
+        let Some(client) = self.core.clients.get_mut(token) else { return Stop::Gone };
+        client.active_ms = now_ms;
+        client.query.note(buffer.input().len(), buffer.capacity());
+        // What MULTI queued was not answered either: it counts as if it were still in the buffer.
+        let queued = client.transaction.as_ref().map_or(0, |open| open.bytes);
+        let limit = match client.is(ClientFlags::AUTHENTICATED) {
+            true => query_limit,
+            false => query_limit.min(UNAUTHENTICATED_QUERY_BYTES_MAX),
+        };
+        if buffer.input().len() + queued <= limit {
+            return Stop::Starved;
+        }
+        self.close_over_query_limit(token, buffer);
+        Stop::Gone
+    }
+
+    fn close_over_query_limit(&mut self, token: usize, buffer: &QueryBuffer) {
+        let Some(client) = self.core.clients.get(token) else { return };
+        let shown = repr(&buffer.input()[..buffer.input().len().min(64)]);
+        log::warn!(
+            "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
+            self.core.describe_client(client),
+            String::from_utf8_lossy(&shown)
+        );
+        self.core.stats.query_limit_disconnections += 1;
+        self.close(token);
+    }
+
+    /// Runs what the input holds, within one turn's budget.
+    fn run_requests(&mut self, token: usize, buffer: &mut QueryBuffer) -> Stop {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut consumed = 0;
+        let mut ran = 0;
+        let stop = loop {
+            let input = &buffer.input()[consumed..];
+            let (bytes, stop) = self.run_batch(token, input, &mut batch);
+            consumed += bytes;
+            ran += batch.len();
+            match stop {
+                Some(stop) => break stop,
+                None if ran >= REQUESTS_PER_TURN => break Stop::Yield,
+                None => {}
+            }
+        };
+        buffer.consume(consumed);
+        self.batch = batch;
+        stop
+    }
+
+    /// Parses and runs one batch. Tells the bytes that are done with, and why to stop (`None`: go
+    /// on).
+    fn run_batch(
+        &mut self,
+        token: usize,
+        input: &[u8],
+        batch: &mut Batch,
+    ) -> (usize, Option<Stop>) {
+        let Some(connection) = self.connections.get_mut(token) else {
+            return (0, Some(Stop::Gone));
+        };
+        let Some(mut client) = self.core.clients.take(token) else { return (0, Some(Stop::Gone)) };
+        let limits = Limits {
+            bulk_bytes_max: self.core.config.proto_max_bulk_len as i64,
+            authenticated: client.is(ClientFlags::AUTHENTICATED),
+            sender: Sender::Client,
+        };
+        let progress = match connection.parser.parse(input, &limits, batch, PIPELINE_BATCH) {
+            Ok(progress) => progress,
+            Err(error) => {
+                self.refuse_protocol(&mut client, input, &error);
+                self.core.clients.put_back(client);
+                return (0, Some(Stop::Yield));
+            }
+        };
+        let prepared = self.prepare(client.db, input, batch);
+        for (index, request) in prepared.iter().enumerate() {
+            self.core.running.begin(&client, &request.args);
+            let outcome = execute::process(&mut self.core, &mut client, self.table, request);
+            self.core.running.end();
+            client.reply.output.seal_if_full();
+            self.core.limit_clients(&mut client);
+            client = match self.after_request(client) {
+                Some(client) => client,
+                None => return (0, Some(Stop::Gone)),
+            };
+            if !client.accepts_requests() {
+                self.core.clients.put_back(client);
+                return self.abandon(token, batch, index, outcome);
+            }
+        }
+        self.core.clients.put_back(client);
+        (progress.consumed, progress.starved.then_some(Stop::Starved))
+    }
+
+    /// The client waits or closes: the rest of its batch is parsed again when it goes on.
+    fn abandon(
+        &mut self,
+        token: usize,
+        batch: &Batch,
+        index: usize,
+        outcome: Outcome,
+    ) -> (usize, Option<Stop>) {
+        if let Some(connection) = self.connections.get_mut(token) {
+            connection.parser.reset();
+        }
+        let done = match outcome {
+            Outcome::Done => batch.end(index),
+            Outcome::Postponed if index == 0 => 0,
+            Outcome::Postponed => batch.end(index - 1),
+        };
+        (done, Some(Stop::Yield))
+    }
+
+    /// Resolves a batch's commands and starts fetching its keys from memory.
+    #[inline]
+    fn prepare<'a>(
+        &self,
+        db: usize,
+        input: &'a [u8],
+        batch: &'a Batch,
+    ) -> ArrayVec<Prepared<'a>, PIPELINE_BATCH> {
+        let mut prepared = ArrayVec::new();
+        for index in 0..batch.len() {
+            let request = execute::prepare(&self.core, self.table, batch.args(index, input));
+            if let Some((_, key)) = &request.key
+                && batch.len() > 1
+            {
+                self.core.keyspace.prefetch_bucket(db, key);
+            }
+            prepared.push(request);
+        }
+        if prepared.len() > 1 {
+            for (_, key) in prepared.iter().filter_map(|request| request.key.as_ref()) {
+                self.core.keyspace.prefetch_record(db, key);
+            }
+        }
+        prepared
+    }
+
+    /// The peer does not speak the protocol: it is told so, and its connection closes.
+    fn refuse_protocol(&mut self, client: &mut Client, input: &[u8], error: &ProtocolError) {
+        log::debug!(
+            "Protocol error ({}) from client: {}. Query buffer during protocol error: {}",
+            error.log_reason(),
+            self.core.describe_client(client),
+            String::from_utf8_lossy(&repr(&input[..input.len().min(128)]))
+        );
+        self.core.stats.count_protocol_error();
+        client.reply.protocol_error(error);
+        client.flags |= ClientFlags::CLOSE_AFTER_REPLY;
+    }
+
+    /// Gives the buffer back to its connection, and lists the client for what it needs next.
+    fn keep_rest(&mut self, token: usize, buffer: QueryBuffer, stop: Stop) {
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        connection.query = buffer;
+        // The rest of a big argument gets its room in one step.
+        let needed = connection.parser.needed(connection.query.input().len());
+        if needed > 0 {
+            connection.query.reserve(needed);
+        }
+        let more = stop == Stop::Yield || connection.readable;
+        let Some(client) = self.core.clients.get_mut(token) else { return };
+        client.query.keep(connection.query.input().len(), connection.query.capacity());
+        let listed = more && client.accepts_requests();
+        self.core.after_serving(token);
+        self.core.recount_client(token);
+        if listed {
+            self.enqueue(token);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! SIGTERM and SIGINT as bytes in a pipe that the loop polls. A second SIGINT ends the process at
+//! once.
+
+use std::io::{self, Read};
+
+use mio::net::UnixStream;
+use mio::{Interest, Registry};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::pipe;
+
+use super::Node;
+use super::turn::SIGNALS;
+use crate::core::effects::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The pipe's reading end, and which signals came.
+pub struct Signals {
+    pipe: UnixStream,
+    terminate: Arc<AtomicBool>,
+    interrupt: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Takes the two signals for the whole process.
+    pub fn install(registry: &Registry) -> io::Result<Self> {
+        let (mut read, write) = UnixStream::pair()?;
+        registry.register(&mut read, SIGNALS, Interest::READABLE)?;
+        let signals = Signals {
+            pipe: read,
+            terminate: Arc::new(AtomicBool::new(false)),
+            interrupt: Arc::new(AtomicBool::new(false)),
+        };
+        // The order matters: a second SIGINT finds the flag set and exits before the first is
+        // served.
+        flag::register_conditional_shutdown(SIGINT, 1, signals.interrupt.clone())?;
+        flag::register(SIGINT, signals.interrupt.clone())?;
+        flag::register(SIGTERM, signals.terminate.clone())?;
+        let write: std::os::fd::OwnedFd = write.into();
+        pipe::register(SIGINT, write.try_clone()?)?;
+        pipe::register(SIGTERM, write)?;
+        Ok(signals)
+    }
+}
+
+impl Node {
+    pub(super) fn take_signals(&mut self) {
+        let Some(signals) = &mut self.signals else { return };
+        let mut drain = [0; 64];
+        while matches!(signals.pipe.read(&mut drain), Ok(n) if n > 0) {}
+        let name = if signals.interrupt.load(Ordering::Relaxed) {
+            "SIGINT"
+        } else if signals.terminate.load(Ordering::Relaxed) {
+            "SIGTERM"
+        } else {
+            return;
+        };
+        log::warn!("Received {name} scheduling shutdown...");
+        self.shutdown(Shutdown::default());
+    }
+}
