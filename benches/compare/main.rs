@@ -1,0 +1,337 @@
+//! Our release binary and a real redis-server side by side: throughput and processor time per
+//! request under the same redis-benchmark loads, bytes per key, start-up time, idle memory, size.
+//! Run by hand: `cargo bench --bench compare -- --help`. Never part of `cargo test`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::fs;
+use std::process::Command;
+use std::time::Instant;
+
+use common::{CLIENT_CORE, Client, Result, Server, Spec, encode, in_path, pinned};
+
+const USAGE: &str = "\
+usage: cargo bench --bench compare -- [options] [-- server options]
+  --ours PATH        the first server (the release binary)
+  --theirs PATH      the second server (redis-server in PATH)
+  --rounds N         rounds of every load; the servers take turns in going first (5)
+  --scale N          times the usual number of requests, in percent (100)
+  --load NAME=ARGS   another load: arguments of redis-benchmark, such as 'x=-P 16 lpush l v'
+  --setup COMMAND    a command sent to both servers before the loads, words split at spaces
+  --only PART        loads and tables whose name contains PART
+  --theirs and --ours may name the same program, to see the noise";
+
+/// Keys that the loads draw from, and the length of their values.
+const KEYSPACE: u64 = 100_000;
+const VALUE_BYTES: usize = 64;
+/// Keys of the memory tables.
+const MEMORY_KEYS: u64 = 1_000_000;
+const START_UPS: usize = 11;
+const MGET_KEYS: usize = 10;
+
+/// One run of redis-benchmark.
+struct Load {
+    name: String,
+    /// Its arguments, besides where to connect.
+    args: Vec<String>,
+    requests: u64,
+}
+
+/// What one run of a load gave.
+#[derive(Clone, Copy)]
+struct Sample {
+    requests_per_s: f64,
+    cpu_us: f64,
+}
+
+struct Plan {
+    specs: [Spec; 2],
+    rounds: usize,
+    scale: u64,
+    only: String,
+    extra: Vec<Load>,
+    setup: Vec<String>,
+}
+
+impl Plan {
+    fn from_arguments() -> Result<Plan> {
+        let keys = ["--rounds", "--scale", "--load", "--setup", "--only"];
+        let given = common::arguments(env!("CARGO_BIN_EXE_redis-rust"), &keys, USAGE)?;
+        let mut plan = Plan {
+            specs: given.specs,
+            rounds: 5,
+            scale: 100,
+            only: String::new(),
+            extra: Vec::new(),
+            setup: Vec::new(),
+        };
+        for (key, value) in given.own {
+            match key.as_str() {
+                "--rounds" => plan.rounds = value.parse()?,
+                "--scale" => plan.scale = value.parse()?,
+                "--only" => plan.only = value,
+                "--setup" => plan.setup.push(value),
+                _ => plan.extra.push(extra_load(&value)?),
+            }
+        }
+        Ok(plan)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        name.contains(&self.only)
+    }
+
+    fn requests(&self, load: &Load) -> u64 {
+        (load.requests * self.scale / 100).max(1)
+    }
+}
+
+/// Requests enough for about a second at the given depth of pipelines.
+fn requests_for(pipeline: u64) -> u64 {
+    match pipeline {
+        0..=1 => 100_000,
+        2..=31 => 1_000_000,
+        _ => 2_000_000,
+    }
+}
+
+fn extra_load(given: &str) -> Result<Load> {
+    let (name, args) = given.split_once('=').ok_or("--load takes NAME=ARGS")?;
+    let args: Vec<String> = args.split_whitespace().map(str::to_string).collect();
+    let pipeline = args.iter().position(|a| a == "-P").and_then(|at| args.get(at + 1));
+    let pipeline = pipeline.map_or(Ok(1), |p| p.parse())?;
+    Ok(Load { name: name.to_string(), args, requests: requests_for(pipeline) })
+}
+
+fn standard_loads(cluster: bool) -> Vec<Load> {
+    let load = |name: &str, pipeline: u64, command: &[String]| {
+        let mut args = vec!["-P".to_string(), pipeline.to_string()];
+        args.extend(command.iter().cloned());
+        Load { name: format!("{name} -P {pipeline}"), args, requests: requests_for(pipeline) }
+    };
+    let mut loads = Vec::new();
+    for test in ["get", "set"] {
+        for pipeline in [1, 16, 128] {
+            loads.push(load(test, pipeline, &["-t".to_string(), test.to_string()]));
+        }
+    }
+    loads.push(load("incr", 16, &["-t".to_string(), "incr".to_string()]));
+    let mut mget = vec!["mget".to_string()];
+    mget.resize(1 + MGET_KEYS, format!("{}__rand_int__", mget_prefix(cluster)));
+    let mut many = load("mget", 16, &mget);
+    many.requests /= 4;
+    loads.push(many);
+    loads
+}
+
+/// A cluster node answers MGET only for keys of one slot.
+fn mget_prefix(cluster: bool) -> &'static str {
+    if cluster { "{key}:" } else { "key:" }
+}
+
+fn fill(client: &mut Client, prefix: &str) -> Result<()> {
+    let value = "x".repeat(VALUE_BYTES);
+    let set =
+        |i: u64, out: &mut Vec<u8>| encode(out, &["SET", &format!("{prefix}{i:012}"), &value]);
+    Ok(client.load(KEYSPACE, set)?)
+}
+
+fn prepare(server: &Server, plan: &Plan) -> Result<()> {
+    let mut client = server.client()?;
+    fill(&mut client, "key:")?;
+    if server.is_cluster()? {
+        fill(&mut client, mget_prefix(true))?;
+    }
+    for command in &plan.setup {
+        client.ask(&command.split_whitespace().collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// The middle of a few measurements.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => values[middle],
+        _ => (values[middle - 1] + values[middle]) / 2.0,
+    }
+}
+
+/// Processor time of all threads of the server, in nanoseconds.
+fn cpu_ns(server: &Server) -> Result<u64> {
+    let mut total = 0;
+    for task in fs::read_dir(format!("/proc/{}/task", server.pid()))? {
+        let stat = fs::read_to_string(task?.path().join("schedstat"))?;
+        total += stat.split(' ').next().unwrap_or("0").parse::<u64>()?;
+    }
+    Ok(total)
+}
+
+fn run_load(server: &Server, load: &Load, requests: u64) -> Result<Sample> {
+    let before = cpu_ns(server)?;
+    let output = pinned(CLIENT_CORE, &in_path("redis-benchmark")?)
+        .args(["--csv", "-p", &server.port.to_string(), "-n", &requests.to_string()])
+        .args(["-r", &KEYSPACE.to_string(), "-d", &VALUE_BYTES.to_string()])
+        .args(&load.args)
+        .output()?;
+    let cpu_ns = cpu_ns(server)? - before;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let rate = said.lines().rfind(|line| !line.starts_with("\"test\"")).unwrap_or_default();
+    let rate = rate.split("\",\"").nth(1).and_then(|field| field.parse().ok());
+    let failed = || format!("{}: {said}{}", load.name, String::from_utf8_lossy(&output.stderr));
+    let cpu_us = cpu_ns as f64 / 1000.0 / requests as f64;
+    Ok(Sample { requests_per_s: rate.ok_or_else(failed)?, cpu_us })
+}
+
+fn compare_loads(plan: &Plan) -> Result<()> {
+    let servers = [plan.specs[0].start()?, plan.specs[1].start()?];
+    for server in &servers {
+        prepare(server, plan)?;
+    }
+    let mut loads = standard_loads(servers[0].is_cluster()?);
+    loads.retain(|load| plan.wants(&load.name));
+    println!(
+        "\n{:<14} {:>11} {:>11} {:>7}   {:>9} {:>9} {:>7}",
+        "load", "ours req/s", "theirs", "ratio", "ours µs", "theirs", "ratio"
+    );
+    for load in loads.iter().chain(&plan.extra) {
+        let mut samples = [Vec::new(), Vec::new()];
+        for round in 0..plan.rounds {
+            for turn in 0..2 {
+                let which = (round + turn) % 2;
+                samples[which].push(run_load(&servers[which], load, plan.requests(load))?);
+            }
+        }
+        print_load(&load.name, &samples);
+    }
+    println!("µs: processor time of the server per request. Medians of {} rounds.", plan.rounds);
+    Ok(())
+}
+
+fn print_load(name: &str, [ours, theirs]: &[Vec<Sample>; 2]) {
+    let middle =
+        |samples: &[Sample], of: fn(&Sample) -> f64| median(samples.iter().map(of).collect());
+    let ratio = |of: fn(&Sample) -> f64| {
+        median(ours.iter().zip(theirs).map(|(o, t)| of(o) / of(t)).collect())
+    };
+    let (rate, cpu) = (|s: &Sample| s.requests_per_s, |s: &Sample| s.cpu_us);
+    println!(
+        "{name:<14} {:>11.0} {:>11.0} {:>7.2}   {:>9.3} {:>9.3} {:>7.2}",
+        middle(ours, rate),
+        middle(theirs, rate),
+        ratio(rate),
+        middle(ours, cpu),
+        middle(theirs, cpu),
+        ratio(cpu)
+    );
+}
+
+/// Encodes the command that sets the `i`th key of a memory table.
+type SetKey = fn(u64, &mut Vec<u8>);
+
+const MEMORY_TABLES: &[(&str, SetKey)] = &[
+    ("16-byte values", |i, out| set_key(i, &"x".repeat(16), &[], out)),
+    ("64-byte values", |i, out| set_key(i, &"x".repeat(64), &[], out)),
+    ("64 and expiry", |i, out| set_key(i, &"x".repeat(64), &["EX", "100000"], out)),
+    ("counters", |i, out| set_key(i, &(1_000_000 + i).to_string(), &[], out)),
+];
+
+fn set_key(i: u64, value: &str, more: &[&str], out: &mut Vec<u8>) {
+    let key = format!("key:{i:012}");
+    let mut args = vec!["SET", &key, value];
+    args.extend(more);
+    encode(out, &args);
+}
+
+/// Bytes per key by `used_memory`, and by the resident set size.
+fn bytes_per_key(spec: &Spec, set: SetKey) -> Result<[f64; 2]> {
+    let server = spec.start()?;
+    let before = [server.settled_memory()?, server.rss()?];
+    server.client()?.load(MEMORY_KEYS, set)?;
+    let after = [server.settled_memory()?, server.rss()?];
+    let per_key = |at: usize| (after[at] - before[at]) as f64 / MEMORY_KEYS as f64;
+    Ok([per_key(0), per_key(1)])
+}
+
+fn compare_memory(plan: &Plan) -> Result<()> {
+    println!(
+        "\n{:<16} {:>10} {:>10} {:>7}   {:>9} {:>9} {:>7}",
+        "bytes per key", "ours used", "theirs", "ratio", "ours RSS", "theirs", "ratio"
+    );
+    for (name, set) in MEMORY_TABLES {
+        let ours = bytes_per_key(&plan.specs[0], *set)?;
+        let theirs = bytes_per_key(&plan.specs[1], *set)?;
+        println!(
+            "{name:<16} {:>10.1} {:>10.1} {:>7.2}   {:>9.1} {:>9.1} {:>7.2}",
+            ours[0],
+            theirs[0],
+            ours[0] / theirs[0],
+            ours[1],
+            theirs[1],
+            ours[1] / theirs[1]
+        );
+    }
+    println!("{MEMORY_KEYS} keys of 16 bytes.");
+    Ok(())
+}
+
+/// Milliseconds to the first reply, and mebibytes of resident memory right after.
+fn start_up(spec: &Spec) -> Result<[f64; 2]> {
+    let (mut times, mut sizes) = (Vec::new(), Vec::new());
+    for _ in 0..START_UPS {
+        let started = Instant::now();
+        let server = spec.launch()?;
+        times.push(started.elapsed().as_secs_f64() * 1000.0);
+        sizes.push(server.rss()? as f64 / (1 << 20) as f64);
+    }
+    Ok([median(times), median(sizes)])
+}
+
+/// Mebibytes of the program without symbols.
+fn stripped_size(spec: &Spec) -> Result<f64> {
+    let dir = tempfile::tempdir()?;
+    let copy = dir.path().join("stripped");
+    fs::copy(&spec.program, &copy)?;
+    if !Command::new("strip").arg(&copy).status()?.success() {
+        return Err(format!("strip {} failed", spec.program.display()).into());
+    }
+    Ok(fs::metadata(&copy)?.len() as f64 / (1 << 20) as f64)
+}
+
+fn compare_footprint(plan: &Plan) -> Result<()> {
+    println!("\n{:<24} {:>8} {:>8} {:>7}", "footprint", "ours", "theirs", "ratio");
+    let row = |name: &str, ours: f64, theirs: f64| {
+        println!("{name:<24} {ours:>8.2} {theirs:>8.2} {:>7.2}", ours / theirs);
+    };
+    let (ours, theirs) = (start_up(&plan.specs[0])?, start_up(&plan.specs[1])?);
+    row("start to reply, ms", ours[0], theirs[0]);
+    row("idle RSS, MiB", ours[1], theirs[1]);
+    row("stripped binary, MiB", stripped_size(&plan.specs[0])?, stripped_size(&plan.specs[1])?);
+    Ok(())
+}
+
+fn version(spec: &Spec) -> Result<String> {
+    spec.start()?.client()?.info("server", "redis_version")
+}
+
+fn main() -> Result<()> {
+    let plan = Plan::from_arguments()?;
+    for spec in &plan.specs {
+        println!("{:<7} {} ({})", spec.name, spec.program.display(), version(spec)?);
+    }
+    let has_loads =
+        !plan.extra.is_empty() || standard_loads(false).iter().any(|load| plan.wants(&load.name));
+    if has_loads {
+        compare_loads(&plan)?;
+    }
+    if plan.wants("memory") {
+        compare_memory(&plan)?;
+    }
+    if plan.wants("footprint") {
+        compare_footprint(&plan)?;
+    }
+    Ok(())
+}
