@@ -248,12 +248,12 @@ pub struct Arguments {
 /// Reads `--ours PATH`, `--theirs PATH`, `--KEY VALUE` for the keys in `own`, and server options
 /// after `--`. Cargo's own `--bench` is passed over.
 pub fn arguments(ours: &str, own: &[&str], usage: &str) -> Result<Arguments> {
-    let mut given = std::env::args().skip(1);
+    // cargo puts it last, even behind `--`.
+    let mut given = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let (mut ours, mut theirs) = (ours.to_string(), "redis-server".to_string());
     let (mut options, mut rest) = (Vec::new(), Vec::new());
     while let Some(arg) = given.next() {
         match arg.as_str() {
-            "--bench" => continue,
             "--" => options = given.by_ref().collect(),
             "-h" | "--help" => {
                 println!("{usage}");
