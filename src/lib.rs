@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod base;
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod core;

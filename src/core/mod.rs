@@ -5,6 +5,7 @@
 pub mod client;
 mod client_memory;
 pub mod clients;
+pub mod cluster_settings;
 pub mod debug;
 mod describe;
 pub mod effects;
@@ -21,6 +22,7 @@ pub mod stats;
 pub mod system;
 
 use crate::base::rng::{self, Rng};
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 
@@ -58,6 +60,8 @@ pub struct Core {
     pub config: Config,
     /// All databases.
     pub keyspace: Keyspace,
+    /// The cluster that this node is part of; none when standalone.
+    pub cluster: Option<Box<Cluster>>,
     /// Every connected client but the one whose command runs.
     pub clients: Clients,
     /// Counters that INFO reports.
@@ -149,6 +153,7 @@ impl Core {
         };
         let mut core = Core {
             keyspace,
+            cluster: None,
             clients: Clients::default(),
             stats: stats::Stats::new(identity.command_names.len()),
             rates: rates::Rates::default(),
