@@ -5,10 +5,12 @@
 //! clients, so that many nodes can be simulated in one process.
 
 pub mod action;
+pub mod admin;
 pub mod id;
 pub mod link;
 pub mod node;
 pub mod nodes;
+pub mod redirect;
 pub mod settings;
 pub mod slots;
 pub mod wire;
@@ -18,12 +20,14 @@ use std::collections::BTreeMap;
 use bitflags::bitflags;
 
 pub use action::Action;
+pub use admin::{AdminError, FailoverKind, ResetKind, SlotChange};
 pub use id::{Epoch, NodeId, ShardId};
 pub use link::{Link, LinkId, Links};
 pub use node::{Address, Node, NodeFlags};
 pub use nodes::{NodeIndex, Nodes};
+pub use redirect::{Census, Query, Route};
 pub use settings::{EndpointType, Settings};
-pub use slots::{SlotSet, SlotTable};
+pub use slots::{SlotSet, SlotTable, all_slots};
 
 use crate::base::rng::Rng;
 use crate::keyspace::{Keyspace, Slot};
@@ -42,11 +46,20 @@ pub enum State {
 pub trait SlotKeys {
     /// How many keys a slot holds on this node.
     fn keys_in_slot(&self, slot: Slot) -> usize;
+
+    /// Whether this node holds no key at all.
+    fn is_empty(&self) -> bool {
+        slots::all_slots().all(|slot| self.keys_in_slot(slot) == 0)
+    }
 }
 
 impl SlotKeys for Keyspace {
     fn keys_in_slot(&self, slot: Slot) -> usize {
         self.count_in_slot(0, slot)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.dbsize(0) == 0
     }
 }
 
@@ -138,6 +151,7 @@ impl Cluster {
             actions: Vec::new(),
             rng,
         };
+        cluster.slots.set_myself(myself);
         cluster.apply_settings();
         cluster
     }

@@ -140,6 +140,11 @@ pub struct SlotTable {
     /// Slots whose owner has stopped claiming them in its packets, while nobody else has claimed
     /// them yet: what the table says of them is not to be told to others.
     pub unclaimed: SlotSet,
+    /// Whose table this is.
+    myself: Option<NodeIndex>,
+    /// The slots that `myself` owns and that are not open: all that routing has to look at for most
+    /// requests. A slot may be missing here, which only costs time; none may be too many.
+    settled: SlotSet,
 }
 
 impl Default for SlotTable {
@@ -151,11 +156,39 @@ impl Default for SlotTable {
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
             unclaimed: SlotSet::default(),
+            myself: None,
+            settled: SlotSet::default(),
         }
     }
 }
 
 impl SlotTable {
+    /// Says whose table this is.
+    pub fn set_myself(&mut self, myself: NodeIndex) {
+        self.myself = Some(myself);
+        self.settle_all();
+    }
+
+    /// Whether this node owns a slot that is neither on its way in nor out.
+    #[inline]
+    pub fn is_settled(&self, slot: Slot) -> bool {
+        self.settled.contains(slot)
+    }
+
+    fn settle(&mut self, slot: Slot) {
+        let mine = self.myself.is_some() && self.owner(slot) == self.myself;
+        let open = self.migrating.contains_key(&slot) || self.importing.contains_key(&slot);
+        if mine && !open {
+            self.settled.insert(slot);
+        } else {
+            self.settled.remove(slot);
+        }
+    }
+
+    fn settle_all(&mut self) {
+        all_slots().for_each(|slot| self.settle(slot));
+    }
+
     /// Who owns a slot.
     #[inline]
     pub fn owner(&self, slot: Slot) -> Option<NodeIndex> {
@@ -180,6 +213,7 @@ impl SlotTable {
             self.assigned += 1;
         }
         self.unclaimed.remove(slot);
+        self.settle(slot);
         before
     }
 
@@ -221,6 +255,7 @@ impl SlotTable {
             Some(to) => self.migrating.insert(slot, to),
             None => self.migrating.remove(&slot),
         };
+        self.settle(slot);
     }
 
     /// Marks a slot as being moved here, or takes the mark away.
@@ -229,6 +264,7 @@ impl SlotTable {
             Some(from) => self.importing.insert(slot, from),
             None => self.importing.remove(&slot),
         };
+        self.settle(slot);
     }
 
     /// Slots being moved away, in order, and to whom.
@@ -245,6 +281,7 @@ impl SlotTable {
     pub fn close_all(&mut self) {
         self.migrating.clear();
         self.importing.clear();
+        self.settle_all();
     }
 
     /// Forgets a node: its slots have no owner, nothing moves from or to it.
@@ -258,5 +295,6 @@ impl SlotTable {
         }
         self.migrating.retain(|_, to| *to != node);
         self.importing.retain(|_, from| *from != node);
+        self.settle_all();
     }
 }

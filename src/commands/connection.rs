@@ -171,7 +171,9 @@ pub fn reset(ctx: &mut Context<'_>) -> Result<(), Error> {
         | ClientFlags::REPLY_SKIP
         | ClientFlags::REPLY_SKIP_NEXT
         | ClientFlags::NO_EVICT
-        | ClientFlags::NO_TOUCH;
+        | ClientFlags::NO_TOUCH
+        | ClientFlags::ASKING
+        | ClientFlags::READONLY;
     client.flags.set(ClientFlags::AUTHENTICATED, ctx.core.config.requirepass.is_none());
     client.update_mute();
     client.db = 0;

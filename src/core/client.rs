@@ -43,6 +43,10 @@ bitflags! {
         const LOOPBACK = 1 << 14;
         /// Already listed for writing in this turn.
         const PENDING_WRITE = 1 << 13;
+        /// ASKING was said: the next command, or transaction, may use a slot that is on its way in.
+        const ASKING = 1 << 15;
+        /// READONLY: reads what the primary of this replica owns.
+        const READONLY = 1 << 16;
     }
 }
 

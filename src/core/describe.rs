@@ -66,6 +66,7 @@ impl Core {
             (client.is(ClientFlags::CLOSE_AFTER_REPLY), 'c'),
             (client.is(ClientFlags::CLOSE_ASAP), 'A'),
             (client.is(ClientFlags::UNIX_SOCKET), 'U'),
+            (client.is(ClientFlags::READONLY), 'r'),
             (client.is(ClientFlags::NO_EVICT), 'e'),
             (client.is(ClientFlags::NO_TOUCH), 'T'),
         ];

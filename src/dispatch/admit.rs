@@ -2,7 +2,9 @@
 //! changes nothing but the mark that a transaction saw an error.
 
 use super::command::Flags;
-use super::registry::Registered;
+use super::execute::Prepared;
+use super::registry::{Registered, Table};
+use super::route;
 use crate::core::client::ClientFlags;
 use crate::core::pause::PauseMode;
 use crate::core::{Client, Core};
@@ -24,16 +26,20 @@ pub enum Admission {
 pub fn admit(
     core: &mut Core,
     client: &Client,
+    table: &Table,
     entry: &Registered,
-    args: Args<'_>,
+    request: &Prepared<'_>,
 ) -> Result<Admission, Error> {
-    check_arity(entry, args)?;
+    check_arity(entry, request.args)?;
     check_allowed(core, client, entry)?;
     check_authenticated(client, entry)?;
     let in_transaction = client.is(ClientFlags::MULTI);
     let flags = entry.command.flags;
     if in_transaction && flags.contains(Flags::NO_MULTI) {
         return Err(Error::err("Command not allowed inside a transaction"));
+    }
+    if let Some(cluster) = core.cluster.as_deref() {
+        route::Gate { core, cluster, table }.check(client, entry, request)?;
     }
     if core.config.maxmemory > 0 {
         check_memory(core, client, entry)?;
@@ -95,7 +101,7 @@ fn may_replicate(client: &Client, entry: &Registered) -> bool {
 }
 
 /// A command's flags; EXEC also has those of all commands in its queue.
-fn union_flags(client: &Client, entry: &Registered) -> Flags {
+pub(super) fn union_flags(client: &Client, entry: &Registered) -> Flags {
     match &client.transaction {
         Some(open) if entry.command.flags.contains(Flags::RUNS_QUEUE) => {
             entry.command.flags | Flags::from_bits_retain(open.flags)

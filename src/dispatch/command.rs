@@ -72,6 +72,11 @@ bitflags! {
         /// Runs the queue that MULTI opened: counts as all that is queued. Not shown by COMMAND
         /// INFO.
         const RUNS_QUEUE = 1 << 23;
+        /// In a cluster: runs on this node while the slot of its keys is on its way in or out,
+        /// because it is what moves them (MIGRATE). Not shown by COMMAND INFO.
+        const MOVES_KEYS = 1 << 24;
+        /// What it says holds for exactly the command after it (ASKING). Not shown by COMMAND INFO.
+        const SAYS_ASKING = 1 << 25;
     }
 }
 
@@ -470,6 +475,24 @@ impl Command {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let arity = i64::from(self.arity);
         if arity > 0 { count == arity } else { count >= -arity }
+    }
+
+    /// Whether arguments of it decide which node of a cluster serves it.
+    #[inline]
+    pub fn is_routed(&self) -> bool {
+        !self.keys.is_empty() || self.find_keys.is_some()
+    }
+
+    /// Whether its one key is all that decides which node of a cluster serves it.
+    #[inline]
+    pub fn is_routed_by_one_key(&self) -> bool {
+        let KeyRange { first, last, .. } = self.legacy_range;
+        first > 0 && first == last && !self.flags.contains(Flags::MOVABLEKEYS)
+    }
+
+    /// Whether it is routed by channels instead of keys (SPUBLISH and its kin).
+    pub fn is_routed_by_channels(&self) -> bool {
+        !self.keys.is_empty() && !self.keys.iter().any(KeySpec::is_key)
     }
 
     /// May have keys among its arguments.

@@ -53,7 +53,7 @@ pub fn process(
         return Outcome::Done;
     };
     client.last_command = Some(entry.id);
-    match admit(core, client, entry, request.args) {
+    match admit(core, client, table, entry, request) {
         Ok(Admission::Run) => call(core, client, table, entry, request),
         Ok(Admission::Queue) => queue(client, entry, request.args),
         Ok(Admission::Postpone) => {
@@ -62,7 +62,7 @@ pub fn process(
         }
         Err(error) => refuse(core, client, Some(entry), &error),
     }
-    end_request(client);
+    end_request(client, entry.command.flags);
     Outcome::Done
 }
 
@@ -79,7 +79,7 @@ fn refuse_unknown(core: &mut Core, client: &mut Client, table: &Table, args: Arg
         return;
     }
     refuse(core, client, None, &table.not_found(args));
-    end_request(client);
+    end_request(client, Flags::empty());
 }
 
 /// A web browser that was lured into talking to this port.
@@ -195,10 +195,18 @@ fn after_call(
     }
 }
 
-/// CLIENT REPLY SKIP mutes exactly the command after it.
+/// What holds for exactly one command ends with it: CLIENT REPLY SKIP, and ASKING, which lasts
+/// until EXEC where a transaction follows.
 #[inline]
-fn end_request(client: &mut Client) {
+fn end_request(client: &mut Client, flags: Flags) {
     const SKIPS: ClientFlags = ClientFlags::REPLY_SKIP.union(ClientFlags::REPLY_SKIP_NEXT);
+    const ONCE: ClientFlags = SKIPS.union(ClientFlags::ASKING);
+    if !client.is(ONCE) {
+        return;
+    }
+    if !client.is(ClientFlags::MULTI) && !flags.contains(Flags::SAYS_ASKING) {
+        client.flags -= ClientFlags::ASKING;
+    }
     if client.is(SKIPS) {
         client.flags -= ClientFlags::REPLY_SKIP;
         if client.flags.contains(ClientFlags::REPLY_SKIP_NEXT) {

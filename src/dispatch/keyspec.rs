@@ -374,6 +374,27 @@ fn first_key_searched(command: &Command, args: Args<'_>) -> Option<usize> {
     keys.first().map(|key| key.index)
 }
 
+/// Indexes of all arguments that decide the slot, in order; none where the arguments do not have
+/// the shape that the key specs expect.
+pub fn routed(command: &Command, args: Args<'_>) -> impl Iterator<Item = usize> + use<> {
+    // Most commands of many keys have one spec, whose keys need no list.
+    if let [spec] = command.keys
+        && let (Begin::Index(first), Find::Range { .. }) = (spec.begin, spec.find)
+        && !spec.flags.contains(KeyFlags::INCOMPLETE)
+    {
+        let (first, end, step) = match span(spec, args, first as usize) {
+            Ok((first, last, step)) => (first, last + 1, step),
+            Err(BadShape) => (0, 0, 1),
+        };
+        return (first..end).step_by(step).chain(Vec::new());
+    }
+    let mut keys = Vec::new();
+    let found = keys_of(command, args, Search::Routed, &mut keys);
+    debug_assert!(found.is_ok() || keys.is_empty());
+    let listed: Vec<usize> = keys.iter().map(|key| key.index).collect();
+    (0..0).step_by(1).chain(listed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

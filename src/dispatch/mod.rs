@@ -11,6 +11,7 @@ pub mod find_keys;
 pub mod keyspec;
 pub mod monitor;
 pub mod registry;
+pub mod route;
 pub mod syntax;
 pub mod transaction;
 

@@ -17,9 +17,13 @@ pub fn discard(core: &mut Core, client: &mut Client) {
     take(core, client);
 }
 
-/// A gate refused EXEC itself: the transaction is gone, and the reply says why.
+/// A gate refused EXEC itself: the transaction is gone, and the reply says why. A client that is to
+/// go elsewhere is told so in the words that it understands.
 pub fn abort(core: &mut Core, client: &mut Client, cause: &Error) {
     discard(core, client);
+    if cause.is_routing() {
+        return reply_error(core, client, cause);
+    }
     let line = format!("EXECABORT Transaction discarded because of: {cause}");
     reply_error(core, client, &Error::Custom(line.into()));
 }

@@ -52,8 +52,41 @@ pub enum Error {
     TimeoutNotAnInteger,
     /// A timeout is negative.
     TimeoutNegative,
+    /// Another node of the cluster serves the slot.
+    Moved(Redirect),
+    /// Another node of the cluster is getting the slot, and may have the keys already.
+    Ask(Redirect),
+    /// The keys of a request are in several slots.
+    CrossSlot,
+    /// Some keys of a request are here and some are not, because their slot is being moved.
+    TryAgain,
+    /// The cluster does not serve.
+    ClusterDown,
+    /// The cluster serves nothing but reads.
+    ClusterDownReadOnly,
+    /// Nobody serves the slot.
+    SlotNotServed,
+    /// CLUSTER and its kin on a node that is not in cluster mode.
+    ClusterDisabled,
     /// Any other line in Redis's words, its code first ("ERR …").
     Custom(Cow<'static, str>),
+}
+
+/// Where a client is to send its request instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The slot of its keys.
+    pub slot: u16,
+    /// The host; empty for the one that the client is connected to.
+    pub endpoint: Box<str>,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}", self.slot, self.endpoint, self.port)
+    }
 }
 
 impl Error {
@@ -62,11 +95,35 @@ impl Error {
         Error::Custom(Cow::Owned(format!("ERR {words}")))
     }
 
-    /// An unknown subcommand, as Redis's `addReplySubcommandSyntaxError` words it.
+    /// An unknown subcommand, as Redis's `commandCheckExistence` words it.
     pub fn unknown_subcommand(command: &str, subcommand: &[u8]) -> Self {
         let shown = String::from_utf8_lossy(&subcommand[..subcommand.len().min(128)]);
         let upper = command.to_uppercase();
         Error::err(format_args!("unknown subcommand '{shown}'. Try {upper} HELP."))
+    }
+
+    /// Arguments that no form of a subcommand has, as Redis's `addReplySubcommandSyntaxError`
+    /// words it in a handler.
+    pub fn subcommand_syntax(command: &str, subcommand: &[u8]) -> Self {
+        let shown = String::from_utf8_lossy(&subcommand[..subcommand.len().min(128)]);
+        let upper = command.to_uppercase();
+        Error::err(format_args!(
+            "unknown subcommand or wrong number of arguments for '{shown}'. Try {upper} HELP."
+        ))
+    }
+
+    /// Sends the client elsewhere, or says why the cluster serves its keys nowhere.
+    pub fn is_routing(&self) -> bool {
+        matches!(
+            self,
+            Error::Moved(_)
+                | Error::Ask(_)
+                | Error::CrossSlot
+                | Error::TryAgain
+                | Error::ClusterDown
+                | Error::ClusterDownReadOnly
+                | Error::SlotNotServed
+        )
     }
 }
 
@@ -92,6 +149,16 @@ impl fmt::Display for Error {
             Error::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             Error::TimeoutNotAnInteger => "ERR timeout is not an integer or out of range",
             Error::TimeoutNegative => "ERR timeout is negative",
+            Error::CrossSlot => "CROSSSLOT Keys in request don't hash to the same slot",
+            Error::TryAgain => "TRYAGAIN Multiple keys request during rehashing of slot",
+            Error::ClusterDown => "CLUSTERDOWN The cluster is down",
+            Error::ClusterDownReadOnly => {
+                "CLUSTERDOWN The cluster is down and only accepts read commands"
+            }
+            Error::SlotNotServed => "CLUSTERDOWN Hash slot not served",
+            Error::ClusterDisabled => "ERR This instance has cluster support disabled",
+            Error::Moved(to) => return write!(f, "MOVED {to}"),
+            Error::Ask(to) => return write!(f, "ASK {to}"),
             Error::InvalidExpire(command) => {
                 return write!(f, "ERR invalid expire time in '{command}' command");
             }

@@ -8,7 +8,7 @@ pub mod reply;
 pub mod request;
 
 pub use args::{Args, OwnedArgs, Span};
-pub use error::Error;
+pub use error::{Error, Redirect};
 pub use output::Output;
 pub use reply::{Protocol, Reply};
 pub use request::{Batch, Limits, Parser, Progress, ProtocolError, Sender};
