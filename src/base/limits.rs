@@ -60,6 +60,36 @@ pub const FREE_NOW_EFFORT_MAX: usize = 512;
 pub const FREE_NOW_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest time that active expiry works before the loop gets its turn, in microseconds.
 pub const EXPIRE_SLICE_US: u64 = 500;
+/// Longest packet of the cluster bus: a channel and a message of the longest string each.
+pub const BUS_PACKET_BYTES_MAX: usize = 1024 * 1024 * 1024 + 64 * 1024;
+/// Longest packet that carries no message: a heartbeat with as much gossip as it can count.
+pub const BUS_PLAIN_PACKET_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest host name or human readable name of a node (Redis: NET_HOST_STR_LEN less one).
+pub const NODE_NAME_BYTES_MAX: usize = 255;
+/// Links of the bus that may wait at once for their first packet from a known node.
+pub const BUS_UNKNOWN_LINKS_MAX: usize = 1024;
+/// Most bytes that wait to be sent to someone who is no known node.
+pub const BUS_UNKNOWN_LINK_BYTES_MAX: usize = 1024 * 1024;
+/// Handshakes under way that others asked for.
+pub const HANDSHAKES_MAX: usize = 4096;
+/// Nodes that must not be added again, at once.
+pub const FORGOTTEN_NODES_MAX: usize = 1024;
+/// Longest time that a node must not be added again.
+pub const FORGOTTEN_SECONDS_MAX: u64 = 3600;
+/// Longest nodes.conf: as many nodes as a node keeps track of, and every slot on its own.
+pub const NODES_CONF_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes read from one link of the bus in one turn.
+pub const BUS_READ_BYTES_PER_TURN: usize = 64 * 1024;
+/// Bytes written to one link of the bus in one turn.
+pub const BUS_WRITE_BYTES_PER_TURN: usize = 256 * 1024;
+/// Packets of one link that are processed in one turn.
+pub const BUS_PACKETS_PER_TURN: usize = 64;
+/// Links of the bus accepted per listener and turn (Redis: MAX_CLUSTER_ACCEPTS_PER_CALL).
+pub const BUS_ACCEPTS_PER_TURN: usize = 1000;
+/// Longest packet of someone who is no known node yet: a heartbeat of a cluster of 20,000 nodes.
+pub const BUS_UNKNOWN_PACKET_BYTES_MAX: usize = 256 * 1024;
+/// How long a link may at least stay open on which no known node has sent a packet.
+pub const BUS_UNKNOWN_LINK_MS: u64 = 10_000;
 
 const _: () = assert!(LAZYFREE_THRESHOLD < FREE_NOW_EFFORT_MAX);
 const _: () = assert!(BIG_ARG_BYTES <= BIG_ARG_RESERVE_BYTES);
@@ -69,3 +99,6 @@ const _: () = assert!(EMBSTR_BYTES_MAX < RECORD_INLINE_BYTES_MAX);
 const _: () = assert!(RECORD_INLINE_BYTES_MAX < u16::MAX as usize);
 const _: () = assert!(REPLY_MIN_BYTES < REPLY_CHUNK_BYTES);
 const _: () = assert!(PIPELINE_BATCH <= REQUESTS_PER_TURN);
+const _: () = assert!(BUS_PLAIN_PACKET_BYTES_MAX < BUS_PACKET_BYTES_MAX);
+const _: () = assert!(BUS_PACKET_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!(BUS_UNKNOWN_PACKET_BYTES_MAX < BUS_PLAIN_PACKET_BYTES_MAX);

@@ -1,8 +1,9 @@
-//! Small and pure: limits, time, randomness, hashing, numbers, patterns. Everything may use it; it
+//! Small and pure: limits, time, randomness, hashing, numbers, patterns, checksums. Everything may use it; it
 //! uses nothing of ours.
 
 pub mod alloc;
 pub mod clock;
+pub mod crc16;
 pub mod glob;
 mod grisu;
 pub mod hash;

@@ -38,6 +38,9 @@ pub enum Action {
     },
     /// Delete the keys of a slot that went to another node.
     DropSlotKeys(Slot),
+    /// End the subscriptions of shard channels of a slot that went to another node (Redis:
+    /// removeChannelsInSlot).
+    DropSlotChannels(Slot),
     /// Hand a message to the subscribers on this node.
     Deliver {
         /// SPUBLISH rather than PUBLISH.

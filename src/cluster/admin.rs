@@ -4,9 +4,7 @@
 
 use std::fmt;
 
-use super::{
-    Action, Cluster, Env, Epoch, NodeFlags, NodeId, NodeIndex, ShardId, SlotSet, Todo, all_slots,
-};
+use super::{Action, Cluster, Env, Epoch, NodeId, NodeIndex, ShardId, SlotSet, Todo, all_slots};
 use crate::keyspace::Slot;
 
 /// A forgotten node must not come back by gossip for so long (Redis: CLUSTER_BLACKLIST_TTL).
@@ -39,6 +37,13 @@ pub enum AdminError {
     HoldsKeys(Slot),
     /// The node is not known; the id as it was given.
     UnknownNode(Box<[u8]>),
+    /// MEET of what is no address; as it was given.
+    InvalidAddress {
+        /// The host.
+        ip: Box<[u8]>,
+        /// The port.
+        port: Box<[u8]>,
+    },
     /// FLUSHSLOTS is for empty nodes.
     FlushNeedsEmpty,
     /// RESET of a primary with keys.
@@ -130,6 +135,10 @@ impl fmt::Display for AdminError {
                 return write!(f, "I don't know about node {}", until_nul(id));
             }
             AdminError::UnknownNode(id) => return write!(f, "Unknown node {}", until_nul(id)),
+            AdminError::InvalidAddress { ip, port } => {
+                let (ip, port) = (until_nul(ip), until_nul(port));
+                return write!(f, "Invalid node address specified: {ip}:{port}");
+            }
             AdminError::InvalidEpoch(epoch) => {
                 return write!(f, "Invalid config epoch specified: {epoch}");
             }
@@ -253,7 +262,7 @@ impl Cluster {
     fn reassign(&mut self, slots: &SlotSet, owner: Option<NodeIndex>) {
         for slot in slots.iter() {
             self.slots.set_importing(slot, None);
-            self.slots.set_owner(slot, owner);
+            self.assign_slot(slot, owner);
         }
         self.mark(Todo::UPDATE_STATE | Todo::SAVE);
     }
@@ -263,10 +272,7 @@ impl Cluster {
         if !env.keys.is_empty() {
             return Err(AdminError::FlushNeedsEmpty);
         }
-        let mine = self.slots.owned_by(self.myself()).cloned().unwrap_or_default();
-        for slot in mine.iter() {
-            self.slots.set_owner(slot, None);
-        }
+        self.release_slots(self.myself());
         self.mark(Todo::UPDATE_STATE | Todo::SAVE);
         Ok(())
     }
@@ -334,12 +340,13 @@ impl Cluster {
             self.slots.set_migrating(slot, None);
         }
         self.slots.unclaimed.remove(slot);
-        self.slots.set_owner(slot, Some(node));
+        self.assign_slot(slot, Some(node));
         if node == self.myself() && self.slots.importing_from(slot).is_some() {
             if self.bump_epoch() {
                 log::info!("configEpoch updated after importing slot {}", slot.0);
             }
             self.slots.set_importing(slot, None);
+            self.broadcast_pong(env.now_ms);
         }
     }
 
@@ -371,12 +378,10 @@ impl Cluster {
             return Err(AdminError::ResetNeedsEmpty);
         }
         if self.me().is_replica() {
-            self.become_primary(env);
+            self.stop_replicating(env);
         }
         self.slots.close_all();
-        all_slots().for_each(|slot| {
-            self.slots.set_owner(slot, None);
-        });
+        all_slots().for_each(|slot| self.assign_slot(slot, None));
         for node in self.nodes.indexes() {
             if node != self.myself() {
                 self.remove_node(node);
@@ -391,11 +396,8 @@ impl Cluster {
     }
 
     /// A replica that is reset has nothing that is its own.
-    fn become_primary(&mut self, env: Env<'_>) {
-        let me = self.me_mut();
-        me.flags.remove(NodeFlags::REPLICA | NodeFlags::MIGRATE_TO);
-        me.flags.insert(NodeFlags::PRIMARY);
-        me.replica_of = None;
+    fn stop_replicating(&mut self, env: Env<'_>) {
+        self.set_as_primary(self.myself());
         let held = all_slots().filter(|&slot| env.keys.keys_in_slot(slot) > 0);
         self.actions.extend(held.map(Action::DropSlotKeys));
     }
@@ -463,3 +465,6 @@ impl Cluster {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

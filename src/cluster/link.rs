@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::nodes::NodeIndex;
+use super::{Action, Cluster};
 
 /// A link; never reused while the process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,17 @@ pub struct Link {
     pub queued_bytes: usize,
     /// Memory held for sending, as the loop last said.
     pub allocated_bytes: usize,
+}
+
+/// Which links with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// The one that this node opened.
+    To,
+    /// The one that the other node opened.
+    From,
+    /// Both.
+    All,
 }
 
 /// All links.
@@ -74,5 +86,25 @@ impl Links {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+}
+
+impl Cluster {
+    /// Memory held to send: what links hold, and what the loop was not handed yet.
+    pub fn send_bytes(&self) -> usize {
+        let held = self.links.iter().map(|(_, link)| link.allocated_bytes);
+        let coming = self.actions.iter().map(|action| match action {
+            Action::Send { packet, .. } => packet.len() + size_of::<Action>(),
+            _ => 0,
+        });
+        held.sum::<usize>() + coming.sum::<usize>()
+    }
+
+    /// Closes links with a node, to see what follows (DEBUG CLUSTERLINK KILL).
+    pub fn kill_links(&mut self, node: NodeIndex, ends: Ends) {
+        let known = &self.nodes[node];
+        let to = known.link.filter(|_| ends != Ends::From);
+        let from = known.inbound.filter(|_| ends != Ends::To);
+        [to, from].into_iter().flatten().for_each(|link| self.close_link(link));
     }
 }

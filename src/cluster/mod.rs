@@ -6,13 +6,30 @@
 
 pub mod action;
 pub mod admin;
+mod claims;
+mod cron;
+pub mod describe;
+mod gossip;
+mod handshake;
+mod health;
+mod heartbeat;
 pub mod id;
 pub mod link;
+mod linking;
 pub mod node;
 pub mod nodes;
+pub mod nodes_conf;
+mod publish;
+mod receive;
 pub mod redirect;
+mod roles;
+mod saving;
 pub mod settings;
 pub mod slots;
+mod state;
+#[cfg(test)]
+mod tests;
+mod vote;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -21,16 +38,20 @@ use bitflags::bitflags;
 
 pub use action::Action;
 pub use admin::{AdminError, FailoverKind, ResetKind, SlotChange};
+pub use handshake::HandshakeError;
 pub use id::{Epoch, NodeId, ShardId};
-pub use link::{Link, LinkId, Links};
+pub use link::{Ends, Link, LinkId, Links};
 pub use node::{Address, Node, NodeFlags};
 pub use nodes::{NodeIndex, Nodes};
+pub use nodes_conf::NodesConfError;
 pub use redirect::{Census, Query, Route};
 pub use settings::{EndpointType, Settings};
 pub use slots::{SlotSet, SlotTable, all_slots};
 
+use crate::base::limits::{FORGOTTEN_NODES_MAX, FORGOTTEN_SECONDS_MAX};
 use crate::base::rng::Rng;
 use crate::keyspace::{Keyspace, Slot};
+use saving::Saving;
 use wire::MessageKind;
 
 /// Whether the cluster serves.
@@ -123,6 +144,26 @@ pub struct Cluster {
     todo: Todo,
     actions: Vec<Action>,
     rng: Rng,
+    run: Run,
+}
+
+/// What a node knows of this run of its own alone: nothing of it survives a restart.
+#[derive(Debug, Default)]
+struct Run {
+    /// The address that the settings announced last.
+    announced_ip: Option<Box<str>>,
+    /// Heartbeats built so far: gossip names no node twice within one.
+    heartbeats: u64,
+    /// Runs of the cron.
+    ticks: u64,
+    /// Nodes that were in PFAIL at the last run of the cron.
+    pfail_nodes: usize,
+    /// When this node first looked whether the cluster serves.
+    first_look_ms: Option<u64>,
+    /// When the primaries that are reached were last seen to be a minority.
+    minority_ms: Option<u64>,
+    /// What waits for nodes.conf to be written.
+    saving: Saving,
 }
 
 impl Cluster {
@@ -134,45 +175,63 @@ impl Cluster {
         let shard = ShardId::random(&mut rng);
         let me = Node::new(id, shard, flags, Address::default(), now_ms);
         let myself = nodes.insert(me).expect("the table is empty");
+        let mut cluster = Cluster::assemble(settings, nodes, SlotTable::default(), myself, rng);
+        cluster.mark(Todo::SAVE | Todo::FSYNC);
+        cluster
+    }
+
+    /// A node that begins to run with what it knows already.
+    fn assemble(
+        settings: Settings,
+        nodes: Nodes,
+        slots: SlotTable,
+        myself: NodeIndex,
+        rng: Rng,
+    ) -> Self {
         let mut cluster = Cluster {
             settings,
             nodes,
-            slots: SlotTable::default(),
+            slots,
             links: Links::default(),
             stats: BusStats::default(),
             myself,
             current_epoch: Epoch(0),
             last_vote_epoch: Epoch(0),
             state: State::Fail,
-            size: 1,
+            size: 0,
             forgotten: BTreeMap::new(),
             unsaved: false,
-            todo: Todo::UPDATE_STATE | Todo::SAVE | Todo::FSYNC,
+            todo: Todo::UPDATE_STATE,
             actions: Vec::new(),
             rng,
+            run: Run::default(),
         };
         cluster.slots.set_myself(myself);
         cluster.apply_settings();
         cluster
     }
 
-    /// Takes over what the settings say of this node itself.
+    /// Takes over what the settings say of this node itself (Redis: clusterUpdateMyselfFlags,
+    /// clusterUpdateMyselfIp and the like).
     pub fn apply_settings(&mut self) {
         let Settings { hostname, human_name, port, tls_port, bus_port, .. } = self.settings.clone();
         let announced = self.settings.announce_ip.clone();
         let no_failover = self.settings.replica_no_failover;
+        let before = std::mem::replace(&mut self.run.announced_ip, announced.clone());
         let me = self.me_mut();
         me.flags.set(NodeFlags::NOFAILOVER, no_failover);
-        me.flags |= NodeFlags::EXTENSIONS;
         me.hostname = hostname;
         me.human_name = human_name;
         me.address.port = port;
         me.address.tls_port = tls_port;
         me.address.bus_port = bus_port;
-        if let Some(ip) = announced {
-            me.address.ip = ip;
+        match announced {
+            Some(ip) => me.address.ip = ip,
+            // Nothing is announced any more: the next packet tells where it arrived.
+            None if before.is_some() => me.address.ip = Box::default(),
+            None => {}
         }
-        self.todo |= Todo::SAVE;
+        self.todo |= Todo::SAVE | Todo::UPDATE_STATE;
     }
 
     // ---- what others ask
@@ -236,6 +295,7 @@ impl Cluster {
     /// Forgets a node and whatever refers to it: its slots, marks, replicas' bond, reports, links.
     fn remove_node(&mut self, index: NodeIndex) {
         debug_assert!(index != self.myself);
+        self.set_primary_of(index, None);
         let Some(gone) = self.nodes.remove(index) else { return };
         self.slots.forget(index);
         for (_, node) in self.nodes.iter_mut() {
@@ -252,11 +312,17 @@ impl Cluster {
 
     // ---- nodes that CLUSTER FORGET removed
 
-    /// Keeps a node from being added again for so long.
+    /// Keeps a node from being added again for so long (Redis: clusterBlacklistAddNode).
     pub fn forbid(&mut self, id: NodeId, seconds: u64, now_ms: u64) {
-        let until = now_ms.saturating_add(seconds.saturating_mul(1000));
-        self.forgotten.insert(id, until);
         self.forgotten.retain(|_, until| *until > now_ms);
+        let until = now_ms.saturating_add(seconds.min(FORGOTTEN_SECONDS_MAX) * 1000);
+        self.forgotten.insert(id, until);
+        if self.forgotten.len() > FORGOTTEN_NODES_MAX {
+            let soonest = self.forgotten.iter().min_by_key(|&(id, until)| (*until, *id));
+            if let Some(id) = soonest.map(|(id, _)| *id) {
+                self.forgotten.remove(&id);
+            }
+        }
     }
 
     /// Whether a node must not be added at the moment.

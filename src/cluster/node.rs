@@ -30,9 +30,23 @@ bitflags! {
         const MIGRATE_TO = 1 << 8;
         /// A replica that does not fail over.
         const NOFAILOVER = 1 << 9;
-        /// It understands ping extensions.
+        /// It understands ping extensions. Redis 7.2 neither sends nor heeds this one.
         const EXTENSIONS = 1 << 10;
     }
+}
+
+impl NodeFlags {
+    /// The flags that Redis 7.2 knows, and that are told to others.
+    pub const ON_BUS: NodeFlags = NodeFlags::all().difference(NodeFlags::EXTENSIONS);
+    /// What a node that was not known before may be flagged as by others.
+    pub const HEARSAY: NodeFlags = NodeFlags::PRIMARY
+        .union(NodeFlags::REPLICA)
+        .union(NodeFlags::PFAIL)
+        .union(NodeFlags::FAIL)
+        .union(NodeFlags::MIGRATE_TO)
+        .union(NodeFlags::NOFAILOVER);
+    /// Either way of not answering.
+    pub const FAILING: NodeFlags = NodeFlags::PFAIL.union(NodeFlags::FAIL);
 }
 
 /// Where a node is reached. Texts are as announced; an empty ip is one that is not known.
@@ -154,6 +168,12 @@ impl Node {
     #[inline]
     pub fn is_replica(&self) -> bool {
         self.is(NodeFlags::REPLICA)
+    }
+
+    /// Whether its id is not known yet.
+    #[inline]
+    pub fn in_handshake(&self) -> bool {
+        self.is(NodeFlags::HANDSHAKE)
     }
 
     /// Whether the majority says that it has failed.

@@ -7,6 +7,7 @@ use slab::Slab;
 
 use super::id::NodeId;
 use super::node::Node;
+use crate::base::rng::Rng;
 
 /// A node's place in the table, for as long as it stays there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,10 @@ pub const NODES_MAX: usize = u16::MAX as usize;
 pub struct Nodes {
     slab: Slab<Node>,
     by_id: HashMap<NodeId, NodeIndex>,
+    /// All indexes without holes, in no order, to choose from at random.
+    dense: Vec<NodeIndex>,
+    /// By index, where in `dense` it stands.
+    places: Vec<u16>,
 }
 
 impl Nodes {
@@ -41,6 +46,11 @@ impl Nodes {
         let id = node.id;
         let index = NodeIndex(self.slab.insert(node) as u16);
         self.by_id.insert(id, index);
+        if self.places.len() <= index.get() {
+            self.places.resize(index.get() + 1, 0);
+        }
+        self.places[index.get()] = self.dense.len() as u16;
+        self.dense.push(index);
         Some(index)
     }
 
@@ -48,6 +58,11 @@ impl Nodes {
     pub(super) fn remove(&mut self, index: NodeIndex) -> Option<Node> {
         let node = self.slab.try_remove(index.get())?;
         self.by_id.remove(&node.id);
+        let place = usize::from(self.places[index.get()]);
+        self.dense.swap_remove(place);
+        if let Some(moved) = self.dense.get(place) {
+            self.places[moved.get()] = place as u16;
+        }
         Some(node)
     }
 
@@ -69,6 +84,16 @@ impl Nodes {
     /// A node that may have been removed.
     pub fn get(&self, index: NodeIndex) -> Option<&Node> {
         self.slab.get(index.get())
+    }
+
+    /// A node to be changed that may have been removed.
+    pub fn get_mut(&mut self, index: NodeIndex) -> Option<&mut Node> {
+        self.slab.get_mut(index.get())
+    }
+
+    /// A node chosen at random, each as likely as any other; `None` if there is none.
+    pub fn random(&self, rng: &mut Rng) -> Option<NodeIndex> {
+        self.dense.get(rng.below(self.dense.len() as u64) as usize).copied()
     }
 
     /// Number of nodes.

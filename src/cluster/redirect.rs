@@ -98,7 +98,7 @@ impl Cluster {
         }
         let open = self.open(slot, owner);
         if open != Open::Closed
-            && let Some(route) = route_open(slot, open, query, census)
+            && let Some(route) = self.route_open(slot, open, query, census)
         {
             return route;
         }
@@ -126,6 +126,31 @@ impl Cluster {
             Some(to) if owner == self.myself => Open::Migrating(to),
             _ if self.slots.importing_from(slot).is_some() => Open::Importing,
             _ => Open::Closed,
+        }
+    }
+
+    /// What an open slot decides; `None`: nothing, its owner serves.
+    fn route_open(
+        &self,
+        slot: Slot,
+        open: Open,
+        query: Query,
+        census: impl FnOnce() -> Census,
+    ) -> Option<Route> {
+        if query.moves_keys {
+            return Some(Route::Here);
+        }
+        // Channels stay with the owner until the move is over.
+        let keys = if query.shard_channels { Census::default() } else { census() };
+        match open {
+            Open::Migrating(_) if keys.missing && keys.existing => Some(Route::TryAgain),
+            // SETSLOT allows that a slot is moved to where it is.
+            Open::Migrating(node) if node == self.myself => None,
+            Open::Migrating(node) if keys.missing => Some(Route::Ask { slot, node }),
+            Open::Importing if !query.asking => None,
+            Open::Importing if keys.missing && keys.several => Some(Route::TryAgain),
+            Open::Importing => Some(Route::Here),
+            Open::Migrating(_) | Open::Closed => None,
         }
     }
 
@@ -181,28 +206,6 @@ impl Cluster {
 
 /// What clients are told of a node without a host name that prefer host names.
 pub const UNKNOWN_HOSTNAME: &str = "?";
-
-/// What an open slot decides; `None`: nothing, its owner serves.
-fn route_open(
-    slot: Slot,
-    open: Open,
-    query: Query,
-    census: impl FnOnce() -> Census,
-) -> Option<Route> {
-    if query.moves_keys {
-        return Some(Route::Here);
-    }
-    // Channels stay with the owner until the move is over.
-    let keys = if query.shard_channels { Census::default() } else { census() };
-    match open {
-        Open::Migrating(_) if keys.missing && keys.existing => Some(Route::TryAgain),
-        Open::Migrating(node) if keys.missing => Some(Route::Ask { slot, node }),
-        Open::Importing if !query.asking => None,
-        Open::Importing if keys.missing && keys.several => Some(Route::TryAgain),
-        Open::Importing => Some(Route::Here),
-        Open::Migrating(_) | Open::Closed => None,
-    }
-}
 
 #[cfg(test)]
 mod tests;

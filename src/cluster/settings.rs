@@ -14,7 +14,7 @@ pub enum EndpointType {
 }
 
 /// The directives that the cluster looks at.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// cluster-node-timeout.
     pub node_timeout_ms: u64,

@@ -58,6 +58,11 @@ impl SlotSet {
         self.0.fill(0);
     }
 
+    /// Removes every slot that is in another set.
+    pub fn subtract(&mut self, other: &SlotSet) {
+        self.0.iter_mut().zip(other.0.iter()).for_each(|(mine, theirs)| *mine &= !theirs);
+    }
+
     /// Number of slots in it.
     pub fn len(&self) -> usize {
         self.0.iter().map(|byte| byte.count_ones() as usize).sum()

@@ -65,6 +65,7 @@ fn refusal(error: SetError) -> Error {
 /// so there OK is said at once, and a reaction that fails is undone and logged.
 fn reply_once_true(ctx: &mut Context<'_>, change: Change) {
     ctx.core.configure_keyspace();
+    ctx.core.configure_cluster();
     let in_exec = ctx.client.is(ClientFlags::DENY_BLOCKING);
     if change.reactions.is_empty() || in_exec {
         ctx.client.reply.ok();

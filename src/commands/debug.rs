@@ -26,10 +26,12 @@ type Subcommand = fn(&mut Context<'_>) -> Result<(), Error>;
 const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Subcommand)] = &[
     ("ASSERT", ANY_ARGS, assert),
     ("CLIENT-EVICTION", 2..=2, inspect::client_eviction),
+    ("CLUSTERLINK", 5..=5, settings::clusterlink),
     ("CONFIG-REWRITE-FORCE-ALL", 2..=2, settings::config_rewrite_force_all),
     ("CRASH-AND-RECOVER", ANY_ARGS, restart),
     ("DIGEST", 2..=2, digest::digest),
     ("DIGEST-VALUE", ANY_ARGS, digest::digest_value),
+    ("DROP-CLUSTER-PACKET-FILTER", 3..=3, settings::drop_cluster_packet_filter),
     ("ERROR", 3..=3, protocol::error),
     ("HELP", 2..=2, help),
     ("HTSTATS", 3..=usize::MAX, inspect::htstats),
@@ -238,6 +240,8 @@ const HELP: &[&str] = &[
     "    Get or set a malloc tuning string.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
+    "DROP-CLUSTER-PACKET-FILTER <packet-type>",
+    "    Drop all packets that match the filtered type. Set to -1 allow all packets.",
     "OOM",
     "    Crash the server simulating an out-of-memory error.",
     "PANIC",
@@ -277,6 +281,8 @@ const HELP: &[&str] = &[
     "    In case RESET is provided the peak reset time will be restored to the default value",
     "REPLYBUFFER RESIZING <0|1>",
     "    Enable or disable the reply buffer resize cron job",
+    "CLUSTERLINK KILL <to|from|all> <node-id>",
+    "    Kills the link based on the direction to/from (both) with the provided node.",
 ];
 
 /// The commands of this family.

@@ -95,7 +95,7 @@ fn usage_fields(reply: &mut Reply, usage: &MemoryUsage) -> usize {
         ("replication.backlog", 0),
         ("clients.slaves", 0),
         ("clients.normal", usage.clients_bytes),
-        ("cluster.links", 0),
+        ("cluster.links", usage.cluster_links_bytes),
         ("aof.buffer", 0),
         ("lua.caches", 0),
         ("functions.caches", 0),

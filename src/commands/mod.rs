@@ -3,6 +3,7 @@
 //! `COMMANDS` table.
 
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod connection;
@@ -31,6 +32,7 @@ use crate::dispatch::{Command, Table};
 /// The tables of all families, from which a node builds its command table.
 pub const FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
+    cluster::COMMANDS,
     command::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,

@@ -76,6 +76,12 @@ impl Config {
         self
     }
 
+    /// Is a node of a cluster, which keeps its nodes.conf in this directory.
+    pub fn cluster(mut self, dir: impl AsRef<Path>) -> Result<Self, SetError> {
+        self.cluster_enabled = true;
+        self.dir(dir)
+    }
+
     /// Keeps files of relative names in this directory, which must exist.
     pub fn dir(self, dir: impl AsRef<Path>) -> Result<Self, SetError> {
         self.set("dir", dir.as_ref().as_os_str().as_bytes())

@@ -11,6 +11,8 @@ pub struct DebugSettings {
     pub reply_peak_reset_ms: Option<u64>,
     /// DEBUG REPLYBUFFER RESIZING.
     pub reply_resizing: bool,
+    /// DEBUG DROP-CLUSTER-PACKET-FILTER: packets of the bus of this kind are ignored.
+    pub dropped_packet_kind: Option<u16>,
 }
 
 /// After so long, the peak use of a reply buffer is taken anew (Redis:
@@ -24,6 +26,7 @@ impl Default for DebugSettings {
             cron_paused: false,
             reply_peak_reset_ms: Some(REPLY_PEAK_RESET_MS),
             reply_resizing: true,
+            dropped_packet_kind: None,
         }
     }
 }

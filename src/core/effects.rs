@@ -39,6 +39,12 @@ pub enum Effect {
     },
     /// Run what CLIENT PAUSE held back.
     Unpaused,
+    /// Write nodes.conf and have it on disk, then reply to the client how that went (CLUSTER
+    /// SAVECONFIG).
+    SaveClusterConfig {
+        /// Who waits for the reply; none where one was given within a transaction.
+        client: Option<ClientId>,
+    },
 }
 
 /// How SHUTDOWN was asked for.

@@ -15,6 +15,8 @@ pub struct MemoryMarks {
     pub startup_bytes: usize,
     /// The most that was in use.
     pub peak_bytes: usize,
+    /// Held for packets of the cluster bus that have not arrived whole.
+    pub bus_input_bytes: usize,
 }
 
 /// What one database costs beside its keys and values.
@@ -39,6 +41,8 @@ pub struct MemoryUsage {
     pub startup_bytes: usize,
     /// Held for clients.
     pub clients_bytes: usize,
+    /// Held for links of the cluster bus.
+    pub cluster_links_bytes: usize,
     /// Databases that have keys.
     pub dbs: Vec<DbOverhead>,
     /// Keys of all databases.
@@ -49,7 +53,8 @@ impl MemoryUsage {
     /// All that is no data.
     pub fn overhead_bytes(&self) -> usize {
         let tables = self.dbs.iter().map(|db| db.keys_table_bytes + db.expires_table_bytes);
-        self.startup_bytes + self.clients_bytes + tables.sum::<usize>()
+        let held = self.startup_bytes + self.clients_bytes + self.cluster_links_bytes;
+        held + tables.sum::<usize>()
     }
 
     /// Keys and values.
@@ -108,6 +113,7 @@ impl Core {
             peak_bytes: self.memory.peak_bytes.max(used_bytes),
             startup_bytes: self.memory.startup_bytes,
             clients_bytes: self.clients_bytes(running),
+            cluster_links_bytes: self.cluster_links_bytes(),
             dbs: dbs.collect(),
             keys: filled.map(|db| keyspace.dbsize(db)).sum(),
         }
@@ -145,7 +151,8 @@ mod tests {
             used_bytes: 1_000_000,
             peak_bytes: 2_000_000,
             startup_bytes: 400_000,
-            clients_bytes: 50_000,
+            clients_bytes: 30_000,
+            cluster_links_bytes: 20_000,
             dbs: vec![DbOverhead { db: 0, keys_table_bytes: 40_000, expires_table_bytes: 10_000 }],
             keys: 1000,
         };

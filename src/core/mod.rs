@@ -62,6 +62,8 @@ pub struct Core {
     pub keyspace: Keyspace,
     /// The cluster that this node is part of; none when standalone.
     pub cluster: Option<Box<Cluster>>,
+    /// The ports that a cluster node listens on.
+    pub cluster_ports: cluster_settings::Ports,
     /// Every connected client but the one whose command runs.
     pub clients: Clients,
     /// Counters that INFO reports.
@@ -154,6 +156,7 @@ impl Core {
         let mut core = Core {
             keyspace,
             cluster: None,
+            cluster_ports: cluster_settings::Ports::default(),
             clients: Clients::default(),
             stats: stats::Stats::new(identity.command_names.len()),
             rates: rates::Rates::default(),

@@ -182,6 +182,13 @@ impl Db {
     }
 
     #[inline]
+    pub(super) fn prefetch_head(&self, key: &Key<'_>) {
+        if let Some(table) = self.table(key.slot) {
+            table.prefetch_head();
+        }
+    }
+
+    #[inline]
     pub(super) fn prefetch_bucket(&self, key: &Key<'_>) {
         if let Some(table) = self.table(key.slot) {
             table.prefetch_bucket(key.hash);

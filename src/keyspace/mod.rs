@@ -581,6 +581,13 @@ impl Keyspace {
 
     // ---- prefetching
 
+    /// Stage before the first, in cluster mode only: asks the processor for the head of the slot's
+    /// table. Standalone there is one table, which is always at hand.
+    #[inline]
+    pub fn prefetch_table(&self, db: usize, key: &Key<'_>) {
+        self.dbs[db].prefetch_head(key);
+    }
+
     /// First stage: asks the processor for the key's bucket.
     #[inline]
     pub fn prefetch_bucket(&self, db: usize, key: &Key<'_>) {

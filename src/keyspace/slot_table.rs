@@ -11,6 +11,7 @@ use super::Key;
 use super::slot::{Slot, SlotCounts};
 use crate::base::rng::Rng;
 use crate::data::hashtable::{Entry, Found, Iter, Lookup, Stats, Table};
+use crate::data::prefetch::prefetch;
 use crate::value::{NewValue, Record, Value, ValueRef};
 
 impl Entry for Record {
@@ -167,6 +168,12 @@ impl SlotTable {
             Of::Keys => self.keys.sample(rng, count, visit),
             Of::Expires => self.expires.sample(rng, count, |alias| visit(&alias.0)),
         }
+    }
+
+    /// Asks for the head of the table, which the other stages read.
+    #[inline]
+    pub(super) fn prefetch_head(&self) {
+        prefetch(&raw const self.keys);
     }
 
     #[inline]

@@ -11,6 +11,7 @@ use crate::core::client::ClientFlags;
 use crate::resp::Output;
 
 const MAX_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
+const MAX_CONNECTIONS: &[u8] = b"-ERR max number of clients + cluster connections reached\r\n";
 const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is \
     enabled and no password is set for the default user. In this mode connections are only \
     accepted from the loopback interface. If you want to connect from external computers to Redis \
@@ -28,9 +29,11 @@ const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because pr
 impl Node {
     /// Lets a peer in, or tells it why not.
     pub(super) fn admit_peer(&mut self, peer: Accepted) {
-        if self.core.clients.len() >= self.core.config.maxclients as usize {
+        let connections = self.core.clients.len() + self.core.cluster_connections();
+        if connections >= self.core.config.maxclients as usize {
             self.core.stats.connections_rejected += 1;
-            return turn_away(peer, MAX_CLIENTS);
+            let in_cluster = self.core.cluster.is_some();
+            return turn_away(peer, if in_cluster { MAX_CONNECTIONS } else { MAX_CLIENTS });
         }
         let config = &self.core.config;
         if config.protected_mode && config.requirepass.is_none() && !peer.is_loopback {

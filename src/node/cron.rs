@@ -11,6 +11,8 @@ use crate::core::Core;
 pub struct Cron {
     period: Duration,
     next: Instant,
+    /// When the cluster's turn is, whatever the rate.
+    next_cluster: Instant,
     /// Runs so far.
     pub(super) runs: u64,
     /// Listeners whose queue was left before it was empty.
@@ -21,6 +23,8 @@ pub struct Cron {
 /// (Redis: MAX_CLIENTS_PER_CLOCK_TICK).
 const CLIENTS_PER_RUN: usize = 200;
 const HZ_MAX: u32 = 500;
+/// How often a cluster node looks after its links and the other nodes.
+const CLUSTER_PERIOD: Duration = Duration::from_millis(100);
 
 impl Cron {
     /// Due at once, so that the first reply already sees sampled figures.
@@ -28,6 +32,7 @@ impl Cron {
         let mut cron = Cron {
             period: Duration::from_millis(100),
             next: crate::base::clock::instant(),
+            next_cluster: crate::base::clock::instant(),
             runs: 0,
             accepts: Vec::new(),
         };
@@ -53,8 +58,19 @@ impl Cron {
     }
 
     /// How long the loop may wait.
-    pub fn until_next(&self) -> Duration {
-        self.next.saturating_duration_since(crate::base::clock::instant())
+    pub fn until_next(&self, in_cluster: bool) -> Duration {
+        let next = if in_cluster { self.next.min(self.next_cluster) } else { self.next };
+        next.saturating_duration_since(crate::base::clock::instant())
+    }
+
+    /// Whether the cluster's turn has come; if so, the next one is a period away.
+    fn take_cluster_due(&mut self) -> bool {
+        let now = crate::base::clock::instant();
+        let due = now >= self.next_cluster;
+        if due {
+            self.next_cluster = now + CLUSTER_PERIOD;
+        }
+        due
     }
 
     /// Has a listener asked again at the next run.
@@ -112,13 +128,29 @@ impl Node {
         self.core.stats.cron_nanos += started.elapsed_ns();
     }
 
-    /// Once per turn, in a fixed order.
+    pub(super) fn run_cluster_cron_if_due(&mut self) {
+        if let Some(bus) = &mut self.bus
+            && self.cron.take_cluster_due()
+            && !self.core.debug.cron_paused
+        {
+            bus.cron(&mut self.core);
+        }
+    }
+
+    /// Once per turn, in a fixed order. What a command changed in the cluster is on disk before its
+    /// reply leaves.
     pub(super) fn before_sleep(&mut self) {
+        if let Some(bus) = &mut self.bus {
+            bus.before_sleep(&mut self.core);
+        }
         self.core.expire_between_turns();
         self.core.evict_in_background();
         self.core.evict_clients(None);
         self.run_effects();
         self.flush_pending();
+        if let Some(bus) = &mut self.bus {
+            bus.flush(&mut self.core);
+        }
         self.ship_garbage();
     }
 

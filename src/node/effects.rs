@@ -2,7 +2,8 @@
 
 use super::{Node, files};
 use crate::base::alloc;
-use crate::config::{Apply, Change, SetError};
+use crate::cluster::Todo;
+use crate::config::{Apply, Change, SetError, strerror};
 use crate::core::client::{Blocked, ClientFlags};
 use crate::core::effects::Shutdown;
 use crate::core::{Client, ClientId, Effect};
@@ -50,6 +51,7 @@ impl Node {
                 self.core.pause_changed();
                 self.resume_postponed();
             }
+            Effect::SaveClusterConfig { client } => self.save_cluster_config(client),
         }
     }
 
@@ -71,6 +73,23 @@ impl Node {
             }
         };
         self.core.configure_keyspace();
+        self.core.configure_cluster();
+        self.answer(client, outcome);
+    }
+
+    /// CLUSTER SAVECONFIG
+    fn save_cluster_config(&mut self, client: Option<ClientId>) {
+        let saved = self.bus.as_mut().map_or(Ok(()), |bus| bus.save_now(&mut self.core));
+        let outcome = saved.map_err(|error| {
+            let words = strerror(&error);
+            Error::err(format_args!("error saving the cluster node config: {words}"))
+        });
+        self.answer(client, outcome);
+    }
+
+    /// Replies OK or an error to a client whose command only now is known to have worked. Without
+    /// a client, who was told OK within a transaction, an error is logged.
+    fn answer(&mut self, client: Option<ClientId>, outcome: Result<(), Error>) {
         let token = client.and_then(|client| self.core.clients.token_of(client));
         let Some(mut client) = token.and_then(|token| self.core.clients.take(token)) else {
             if let Err(error) = outcome {
@@ -107,7 +126,7 @@ impl Node {
             }
             Apply::Dir => {
                 super::logging::configure(&self.core.config);
-                true
+                self.move_cluster_file()
             }
             Apply::MaxMemory => {
                 self.core.evict();
@@ -139,13 +158,24 @@ impl Node {
             | Apply::OomScoreAdj
             | Apply::ReplBacklogSize
             | Apply::ProcTitle
-            | Apply::LocaleCollate
-            | Apply::ClusterFlags
+            | Apply::LocaleCollate => true,
+            // The cluster is handed all its directives once every reaction has acted.
+            Apply::ClusterFlags
             | Apply::ClusterPorts
             | Apply::ClusterIp
             | Apply::ClusterHostname
             | Apply::ClusterNodename => true,
         }
+    }
+
+    /// nodes.conf lives where `dir` says.
+    fn move_cluster_file(&mut self) -> bool {
+        let path = self.core.config.path(&self.core.config.cluster_config_file);
+        let (Some(bus), Some(cluster)) = (&mut self.bus, &mut self.core.cluster) else {
+            return true;
+        };
+        cluster.mark(Todo::SAVE | Todo::FSYNC);
+        bus.file().relocate(path).inspect_err(|error| log::warn!("{error}")).is_ok()
     }
 
     /// Ends the node after this turn. There is no dataset on disk to be saved first.

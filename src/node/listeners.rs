@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type
 use super::connection::Socket;
 use crate::config::{Config, strerror};
 use crate::core::Listening;
+use crate::core::cluster_settings::bus_port;
 
 /// One listening socket.
 #[derive(Debug)]
@@ -150,26 +151,9 @@ fn show(address: SocketAddr) -> String {
 /// missing.
 pub fn bind_all(config: &Config) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
-    let mut port = config.port;
-    if port != 0 || config.startup.any_port {
-        for address in &config.bind.0 {
-            let address = String::from_utf8_lossy(address);
-            let (optional, host) = match address.strip_prefix('-') {
-                Some(rest) => (true, rest),
-                None => (false, &*address),
-            };
-            match bind_tcp(host, port, config) {
-                Ok(listener) => {
-                    port = listener.local_addr()?.port();
-                    listeners.push(Listener::Tcp(listener));
-                }
-                Err(e) => bind_failed(host, port, optional, e)?,
-            }
-        }
-        if listeners.is_empty() && !config.bind.0.is_empty() {
-            let words = format!("Failed listening on port {port} (tcp), aborting.");
-            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, words));
-        }
+    if config.port != 0 || config.startup.any_port {
+        let bound = bind_addresses(config, config.port, "tcp")?;
+        listeners.extend(bound.into_iter().map(Listener::Tcp));
     }
     if let Some(path) = &config.unixsocket {
         listeners.push(bind_unix(Path::new(OsStr::from_bytes(path)), config.unixsocketperm)?);
@@ -177,8 +161,62 @@ pub fn bind_all(config: &Config) -> io::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
-fn bind_failed(host: &str, port: u16, optional: bool, error: io::Error) -> io::Result<()> {
-    let words = strerror(&error);
+/// Binds every address of `bind` to a port, the same for all of them if it is 0. Errors name the
+/// port as `kind`'s.
+fn bind_addresses(config: &Config, mut port: u16, kind: &str) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in &config.bind.0 {
+        let address = String::from_utf8_lossy(address);
+        let (optional, host) = match address.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, &*address),
+        };
+        match bind_tcp(host, port, config) {
+            Ok(listener) => {
+                port = listener.local_addr()?.port();
+                listeners.push(listener);
+            }
+            Err(error) if is_tolerated(host, port, optional, &error) => {}
+            Err(error) => return Err(failed_listening(port, kind, error.kind())),
+        }
+    }
+    if listeners.is_empty() && !config.bind.0.is_empty() {
+        return Err(failed_listening(port, kind, io::ErrorKind::AddrNotAvailable));
+    }
+    Ok(listeners)
+}
+
+/// Binds the bus of a cluster node whose clients connect to `client_port`: to cluster-port, or else
+/// to the port that is 10000 higher. A node that takes any port for its clients takes any for the
+/// bus, too, if it cannot have that one.
+pub fn bind_bus(config: &Config, client_port: u16) -> io::Result<Vec<TcpListener>> {
+    let refused = |words: &str| io::Error::new(io::ErrorKind::InvalidInput, words);
+    if config.bind.0.is_empty() {
+        return Err(refused(
+            "No bind address is configured, but it is required for the Cluster bus.",
+        ));
+    }
+    let any = config.startup.any_port && config.cluster_port == 0;
+    match bus_port(config, client_port) {
+        Some(port) => match bind_addresses(config, port, "cluster") {
+            Err(_) if any => bind_addresses(config, 0, "cluster"),
+            bound => bound,
+        },
+        None if any => bind_addresses(config, 0, "cluster"),
+        None => Err(refused(
+            "Redis port number too high. Cluster communication port is 10,000 port numbers \
+             higher than your Redis port. Your Redis port number must be 55535 or less.",
+        )),
+    }
+}
+
+fn failed_listening(port: u16, kind: &str, error: io::ErrorKind) -> io::Error {
+    io::Error::new(error, format!("Failed listening on port {port} ({kind}), aborting."))
+}
+
+/// Says what could not be bound; whether the node does without.
+fn is_tolerated(host: &str, port: u16, optional: bool, error: &io::Error) -> bool {
+    let words = strerror(error);
     log::warn!(
         "Warning: Could not create server TCP listening socket {host}:{port}: bind: {words}"
     );
@@ -193,11 +231,7 @@ fn bind_failed(host: &str, port: u16, optional: bool, error: io::Error) -> io::R
                 | libc::EPFNOSUPPORT
         )
     );
-    if optional && missing {
-        return Ok(());
-    }
-    let words = format!("Failed listening on port {port} (tcp), aborting.");
-    Err(io::Error::new(error.kind(), words))
+    optional && missing
 }
 
 fn bind_tcp(host: &str, port: u16, config: &Config) -> io::Result<TcpListener> {
@@ -222,7 +256,7 @@ fn bind_tcp(host: &str, port: u16, config: &Config) -> io::Result<TcpListener> {
 }
 
 /// `*` is any IPv4 address and `::*` any IPv6 address, as in Redis's `bind`.
-fn resolve(host: &str) -> io::Result<IpAddr> {
+pub fn resolve(host: &str) -> io::Result<IpAddr> {
     use std::net::ToSocketAddrs;
     match host {
         "*" => Ok(Ipv4Addr::UNSPECIFIED.into()),
@@ -246,6 +280,11 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
     }
     Ok(listener)
+}
+
+/// The TCP port for clients; 0 if there is none.
+pub fn port(listeners: &[Listener]) -> u16 {
+    listeners.iter().find_map(Listener::address).map_or(0, |address| address.port())
 }
 
 /// What INFO shows of the listeners.

@@ -2,6 +2,8 @@
 //! Everything that bytes mean happens in `dispatch` and below.
 
 mod banner;
+mod bus;
+mod bus_link;
 mod clients_cron;
 mod closing;
 pub mod connection;
@@ -11,14 +13,17 @@ mod effects;
 mod files;
 mod flush;
 mod helper;
+mod joining;
 mod listeners;
 pub mod logging;
+mod nodes_file;
 pub mod process;
 mod requests;
 mod restart;
 mod server;
 mod signals;
 mod system;
+mod tokens;
 mod turn;
 
 use std::collections::VecDeque;
@@ -29,6 +34,7 @@ use std::sync::atomic::AtomicBool;
 use mio::{Events, Poll};
 use slab::Slab;
 
+use self::bus::Bus;
 use self::connection::Connection;
 use self::cron::Cron;
 use self::helper::Helper;
@@ -54,6 +60,8 @@ pub struct Node {
     /// Connections that have input or output left although no edge will say so.
     ready: VecDeque<usize>,
     batch: Batch,
+    /// The cluster bus; none when standalone.
+    bus: Option<Box<Bus>>,
     cron: Cron,
     helper: Helper,
     signals: Option<Signals>,

@@ -200,20 +200,28 @@ impl Node {
         input: &'a [u8],
         batch: &'a Batch,
     ) -> ArrayVec<Prepared<'a>, PIPELINE_BATCH> {
-        let mut prepared = ArrayVec::new();
+        let mut prepared: ArrayVec<Prepared<'a>, PIPELINE_BATCH> = ArrayVec::new();
+        let keyspace = &self.core.keyspace;
+        // The tables of a cluster's slots are too many to be at hand themselves.
+        let by_slot = keyspace.is_cluster();
         for index in 0..batch.len() {
             let request = execute::prepare(&self.core, self.table, batch.args(index, input));
             if let Some((_, key)) = &request.key
                 && batch.len() > 1
             {
-                self.core.keyspace.prefetch_bucket(db, key);
+                match by_slot {
+                    true => keyspace.prefetch_table(db, key),
+                    false => keyspace.prefetch_bucket(db, key),
+                }
             }
             prepared.push(request);
         }
         if prepared.len() > 1 {
-            for (_, key) in prepared.iter().filter_map(|request| request.key.as_ref()) {
-                self.core.keyspace.prefetch_record(db, key);
+            let keys = || prepared.iter().filter_map(|request| request.key.as_ref());
+            if by_slot {
+                keys().for_each(|(_, key)| keyspace.prefetch_bucket(db, key));
             }
+            keys().for_each(|(_, key)| keyspace.prefetch_record(db, key));
         }
         prepared
     }

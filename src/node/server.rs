@@ -13,8 +13,9 @@ use slab::Slab;
 use super::cron::Cron;
 use super::helper::Helper;
 use super::signals::Signals;
-use super::turn::{EVENTS_PER_POLL, WAKER};
-use super::{Node, crash, files, listeners};
+use super::tokens::WAKER;
+use super::turn::EVENTS_PER_POLL;
+use super::{Node, crash, files, joining, listeners};
 use crate::base::{clock, hash};
 use crate::config::Config;
 use crate::core::{Core, Now};
@@ -43,9 +44,16 @@ impl Server {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let table = crate::commands::table(&config)?;
         let now = Now { unix_us: clock::unix_us() };
+        config.databases = if config.cluster_enabled { 1 } else { config.databases };
+        let known = if config.cluster_enabled { Some(joining::load(&config)?) } else { None };
         let bound = listeners::bind_all(&config)?;
         let mut core = Core::new(config, table.full_names(), now);
         core.identity.listeners = listeners::describe(&bound);
+        core.cluster_ports.client = listeners::port(&bound);
+        let bus = match known {
+            Some(known) => Some(known.join(&mut core, poll.registry())?),
+            None => None,
+        };
         let mut node = Node {
             cron: Cron::new(&core),
             core,
@@ -57,6 +65,7 @@ impl Server {
             accepting: Vec::new(),
             ready: VecDeque::new(),
             batch: Batch::default(),
+            bus,
             helper: Helper::start()?,
             signals: None,
             stop: Arc::new(AtomicBool::new(false)),
@@ -79,6 +88,11 @@ impl Server {
         self.node.addresses()
     }
 
+    /// The port of the cluster bus; none when standalone.
+    pub fn bus_port(&self) -> Option<u16> {
+        self.node.bus.is_some().then_some(self.node.core.cluster_ports.bus)
+    }
+
     /// Serves on this thread until a signal or SHUTDOWN; the exit code.
     pub fn run(mut self) -> io::Result<i32> {
         self.node.run()
@@ -87,10 +101,11 @@ impl Server {
     /// Serves on a thread of its own.
     pub fn spawn(self) -> Handle {
         let addresses = self.addresses();
+        let bus_port = self.bus_port();
         let stop = self.node.stop.clone();
         let waker = self.waker.clone();
         let thread = std::thread::spawn(move || self.run());
-        Handle { addresses, stop, waker, thread: Some(thread) }
+        Handle { addresses, bus_port, stop, waker, thread: Some(thread) }
     }
 }
 
@@ -98,6 +113,9 @@ impl Node {
     /// Sends what was replied and lets go of everything.
     pub(super) fn finish(&mut self) {
         self.flush_pending();
+        if let Some(bus) = &mut self.bus {
+            bus.finish(&mut self.core);
+        }
         self.listeners.clear();
         log::warn!("Redis is now ready to exit, bye bye...");
     }
@@ -106,6 +124,7 @@ impl Node {
 /// A node that runs on its own thread. Dropping it stops the node.
 pub struct Handle {
     addresses: Vec<SocketAddr>,
+    bus_port: Option<u16>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
     thread: Option<JoinHandle<io::Result<i32>>>,
@@ -115,6 +134,11 @@ impl Handle {
     /// The TCP addresses that are bound.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The port of the cluster bus; none when standalone.
+    pub fn bus_port(&self) -> Option<u16> {
+        self.bus_port
     }
 
     /// Stops the node and waits until it has ended; its exit code.

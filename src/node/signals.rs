@@ -10,7 +10,7 @@ use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 use super::Node;
-use super::turn::SIGNALS;
+use super::tokens::SIGNALS;
 use crate::core::effects::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

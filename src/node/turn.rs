@@ -5,11 +5,11 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mio::Token;
 use mio::event::Event;
 
 use super::Node;
 use super::listeners::{self, Listener};
+use super::tokens::Source;
 use super::{crash, system};
 use crate::base::alloc;
 use crate::base::clock::{self, CycleClock};
@@ -18,14 +18,6 @@ use crate::core::Now;
 
 /// Events taken from one poll.
 pub const EVENTS_PER_POLL: usize = 1024;
-/// Wakes the loop from another thread.
-pub const WAKER: Token = Token(usize::MAX);
-/// The signals' pipe.
-pub const SIGNALS: Token = Token(usize::MAX - 1);
-/// Listeners count down from here.
-const FIRST_LISTENER: usize = usize::MAX - 2;
-/// Tokens from here on are no clients.
-const FIRST_SPECIAL: usize = usize::MAX - 1024;
 
 impl Node {
     /// Serves until something sets an exit code.
@@ -55,7 +47,9 @@ impl Node {
             self.take_events();
             self.serve_ready();
             self.accept_waiting();
+            self.serve_bus();
             self.run_cron_if_due();
+            self.run_cluster_cron_if_due();
             busy_nanos = turn.elapsed_ns();
         }
     }
@@ -64,8 +58,9 @@ impl Node {
         let core = &self.core;
         let idle = self.ready.is_empty()
             && core.pending_writes.is_empty()
-            && !(core.expiring || core.evicting);
-        let timeout = if idle { self.cron.until_next() } else { Duration::ZERO };
+            && !(core.expiring || core.evicting)
+            && !self.bus.as_ref().is_some_and(|bus| bus.has_work());
+        let timeout = if idle { self.cron.until_next(self.bus.is_some()) } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
@@ -77,11 +72,12 @@ impl Node {
         // next poll.
         let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
         for event in &events {
-            match event.token() {
-                WAKER => self.note_stop(),
-                SIGNALS => self.take_signals(),
-                Token(n) if n >= FIRST_SPECIAL => self.accepting.push(FIRST_LISTENER - n),
-                Token(token) => self.note_edge(token, event),
+            match Source::of(event.token()) {
+                Source::Client(token) => self.note_edge(token, event),
+                Source::Waker => self.note_stop(),
+                Source::Signals => self.take_signals(),
+                Source::Listener(index) => self.accepting.push(index),
+                Source::BusListener(_) | Source::Link(_) => self.note_bus_event(event),
             }
         }
         self.events = events;
@@ -109,6 +105,21 @@ impl Node {
         }
     }
 
+    fn note_bus_event(&mut self, event: &Event) {
+        let Some(bus) = &mut self.bus else { return };
+        match Source::of(event.token()) {
+            Source::BusListener(index) => bus.note_accept(index),
+            Source::Link(slot) => bus.note_edge(slot, event, &mut self.core),
+            _ => {}
+        }
+    }
+
+    fn serve_bus(&mut self) {
+        if let Some(bus) = &mut self.bus {
+            bus.serve(&mut self.core);
+        }
+    }
+
     /// Lists a connection for its next turn, once.
     pub(super) fn enqueue(&mut self, token: usize) {
         if let Some(connection) = self.connections.get_mut(token)
@@ -129,7 +140,7 @@ impl Node {
     /// Puts bound listeners into the poll.
     pub(super) fn listen(&mut self, bound: Vec<Listener>) -> io::Result<()> {
         for mut listener in bound {
-            let token = Token(FIRST_LISTENER - self.listeners.len());
+            let token = Source::Listener(self.listeners.len()).token();
             listener.register(self.poll.registry(), token)?;
             self.listeners.push(listener);
         }
@@ -145,6 +156,7 @@ impl Node {
         }
         let bound = listeners::bind_all(&self.core.config)?;
         self.core.identity.listeners = listeners::describe(&bound);
+        self.core.cluster_ports.client = listeners::port(&bound);
         self.listen(bound)
     }
 

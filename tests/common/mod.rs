@@ -4,6 +4,8 @@
 
 #![allow(dead_code)] // Every test file is its own crate and uses its own part.
 
+pub mod cluster;
+
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

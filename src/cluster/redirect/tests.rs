@@ -1,3 +1,5 @@
+//! Every outcome of routing, as a table, and what redirects name.
+
 use super::*;
 use crate::base::rng::Rng;
 use crate::cluster::{Address, Node, NodeFlags, NodeId, Settings, ShardId};
@@ -99,6 +101,15 @@ fn slots_decide_where_a_request_is_served() {
         let found = route(&cluster, slots, *query, *census);
         assert_eq!(found, *expected, "{slots:?} {query:?} {census:?}");
     }
+}
+
+#[test]
+fn a_slot_that_is_moved_to_where_it_is_stays_served() {
+    let (mut cluster, _) = cluster();
+    let me = cluster.myself();
+    cluster.slots.set_migrating(LEAVING, Some(me));
+    assert_eq!(route(&cluster, &[LEAVING], WRITE, NONE), Route::Here);
+    assert_eq!(route(&cluster, &[LEAVING, LEAVING], WRITE, SOME), Route::TryAgain);
 }
 
 #[test]

@@ -1,11 +1,61 @@
 //! Packets of the cluster bus, protocol version 1, as types. Field names and order follow Redis
-//! 7.2's `clusterMsg`.
+//! 7.2's `clusterMsg`. Bytes become packets in `decode`, packets become bytes in `encode`; both
+//! take the sizes from here.
+
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
 
 use bitflags::bitflags;
 
-use super::id::{Epoch, NodeId, ShardId};
+pub use decode::{Malformed, decode, frame_len};
+pub use encode::{encode, encoded_len};
+
+use super::id::{Epoch, ID_LEN, NodeId, ShardId};
 use super::node::{Address, NodeFlags};
-use super::slots::SlotSet;
+use super::slots::{SLOT_BYTES, SlotSet};
+use crate::base::limits::BUS_PLAIN_PACKET_BYTES_MAX;
+
+/// What every packet starts with.
+const SIGNATURE: &[u8; 4] = b"RCmb";
+/// Version of the protocol (Redis: CLUSTER_PROTO_VER).
+const VERSION: u16 = 1;
+/// Bytes of an address, the zero byte included that ends it (Redis: NET_IP_STR_LEN).
+const IP_FIELD_BYTES: usize = 46;
+/// Bytes of the header that mean nothing.
+const UNUSED_BYTES: usize = 30;
+/// Bytes of the header: signature, length, version, port, kind and count, three numbers, the
+/// sender, its slots, its primary, its address, number of extensions, unused bytes, two more
+/// ports, flags, state, and the message's flags (Redis: CLUSTERMSG_MIN_LEN).
+pub const HEADER_BYTES: usize = 4
+    + 4
+    + 4 * 2
+    + 3 * 8
+    + ID_LEN
+    + SLOT_BYTES
+    + ID_LEN
+    + IP_FIELD_BYTES
+    + 2
+    + UNUSED_BYTES
+    + 2 * 2
+    + 2
+    + 1
+    + 3;
+/// Bytes of what a heartbeat says of one node.
+pub const GOSSIP_BYTES: usize = ID_LEN + 2 * 4 + IP_FIELD_BYTES + 5 * 2;
+/// Bytes of an extension before what it says: length, kind, two that mean nothing.
+const EXTENSION_HEADER_BYTES: usize = 8;
+/// Bytes of a published message before the channel: both lengths.
+const PUBLISH_HEADER_BYTES: usize = 2 * 4;
+/// Bytes of an update: epoch, node, slots.
+const UPDATE_BYTES: usize = 8 + ID_LEN + SLOT_BYTES;
+/// Bytes of a module's message before what it says: module, length, kind.
+const MODULE_HEADER_BYTES: usize = 8 + 4 + 1;
+
+const _: () = assert!(HEADER_BYTES == 2256);
+const _: () = assert!(GOSSIP_BYTES == 104);
+const _: () = assert!(HEADER_BYTES + u16::MAX as usize * GOSSIP_BYTES < BUS_PLAIN_PACKET_BYTES_MAX);
 
 /// Kinds of packets; the discriminant is the number on the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +99,16 @@ impl MessageKind {
         MessageKind::Module,
         MessageKind::PublishShard,
     ];
+
+    /// The kind of that number.
+    fn from_wire(number: u16) -> Option<MessageKind> {
+        MessageKind::ALL.get(usize::from(number)).copied()
+    }
+
+    /// Whether its packets are as long as what somebody wants to say.
+    fn carries_messages(self) -> bool {
+        matches!(self, MessageKind::Publish | MessageKind::PublishShard | MessageKind::Module)
+    }
 
     /// The name in CLUSTER INFO's counters (Redis: clusterGetMessageTypeString).
     pub fn name(self) -> &'static str {
@@ -119,6 +179,27 @@ pub struct Gossip {
     pub address: Address,
     /// Its flags in the sender's eyes.
     pub flags: NodeFlags,
+}
+
+/// Kinds of ping extensions; the discriminant is the number on the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExtensionKind {
+    Hostname = 0,
+    HumanName = 1,
+    Forgotten = 2,
+    Shard = 3,
+}
+
+impl ExtensionKind {
+    fn from_wire(number: u16) -> Option<ExtensionKind> {
+        match number {
+            0 => Some(ExtensionKind::Hostname),
+            1 => Some(ExtensionKind::HumanName),
+            2 => Some(ExtensionKind::Forgotten),
+            3 => Some(ExtensionKind::Shard),
+            _ => None,
+        }
+    }
 }
 
 /// One ping extension.

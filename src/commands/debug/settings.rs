@@ -5,12 +5,47 @@ use std::io;
 
 use super::{Context, Error, is_nonzero, unknown};
 use crate::base::alloc;
+use crate::cluster::{Ends, NodeId};
 use crate::core::debug::REPLY_PEAK_RESET_MS;
 use crate::dispatch::cursor::parse_i64;
 
 /// PAUSE-CRON 0 | 1
 pub(super) fn pause_cron(ctx: &mut Context<'_>) -> Result<(), Error> {
     ctx.core.debug.cron_paused = is_nonzero(ctx.args.at(2));
+    ctx.client.reply.ok();
+    Ok(())
+}
+
+/// CLUSTERLINK KILL (TO | FROM | ALL) node-id
+pub(super) fn clusterlink(ctx: &mut Context<'_>) -> Result<(), Error> {
+    if !ctx.args.at(2).eq_ignore_ascii_case(b"KILL") {
+        return Err(unknown(ctx.args.at(1)));
+    }
+    let Some(cluster) = &mut ctx.core.cluster else {
+        return Err(Error::err("Debug option only available for cluster mode enabled setup!"));
+    };
+    let (direction, name) = (ctx.args.at(3), ctx.args.at(4));
+    let node = NodeId::parse(name).ok().and_then(|id| cluster.nodes.find(&id));
+    let node = node.ok_or_else(|| {
+        Error::err(format_args!("Unknown node {}", String::from_utf8_lossy(name)))
+    })?;
+    let ends = match () {
+        () if direction.eq_ignore_ascii_case(b"TO") => Ends::To,
+        () if direction.eq_ignore_ascii_case(b"FROM") => Ends::From,
+        () if direction.eq_ignore_ascii_case(b"ALL") => Ends::All,
+        () => {
+            let direction = String::from_utf8_lossy(direction);
+            return Err(Error::err(format_args!("Unknown direction {direction}")));
+        }
+    };
+    cluster.kill_links(node, ends);
+    ctx.client.reply.ok();
+    Ok(())
+}
+
+/// DROP-CLUSTER-PACKET-FILTER kind. What is no kind drops nothing.
+pub(super) fn drop_cluster_packet_filter(ctx: &mut Context<'_>) -> Result<(), Error> {
+    ctx.core.debug.dropped_packet_kind = u16::try_from(parse_i64(ctx.args.at(2))?).ok();
     ctx.client.reply.ok();
     Ok(())
 }

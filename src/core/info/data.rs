@@ -19,7 +19,8 @@ pub(super) fn memory(core: &Core, running: Option<&Client>, page: &mut Page) {
         "mem_clients_slaves",
     ]);
     page.field("mem_clients_normal", core.clients_bytes(running));
-    page.zero(&["mem_cluster_links", "mem_aof_buffer"]);
+    page.field("mem_cluster_links", core.cluster_links_bytes());
+    page.zero(&["mem_aof_buffer"]);
     page.field("mem_allocator", alloc::name());
     page.zero(&["active_defrag_running"]);
     page.field("lazyfree_pending_objects", core.keyspace.lazyfree_pending_objects());

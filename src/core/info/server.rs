@@ -65,7 +65,7 @@ pub(super) fn clients(core: &Core, _: Option<&Client>, page: &mut Page) {
     let peaks = core.rates.peaks.largest();
     let blocked = core.clients.in_order(None).filter(|client| client.blocked.is_some()).count();
     page.field("connected_clients", core.clients.len());
-    page.zero(&["cluster_connections"]);
+    page.field("cluster_connections", core.cluster_connections());
     page.field("maxclients", core.config.maxclients);
     page.field("client_recent_max_input_buffer", peaks.input_bytes);
     page.field("client_recent_max_output_buffer", peaks.output_bytes);

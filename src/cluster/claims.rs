@@ -1,0 +1,177 @@
+//! Which node owns which slot, as nodes claim it: the claim of the greater config epoch wins, who
+//! claims by an old one is told, and two primaries with one epoch part. Called by `receive`; the
+//! commands use [`Cluster::assign_slot`].
+
+use super::wire::{Body, Header};
+use super::{Action, Cluster, Env, Epoch, LinkId, NodeFlags, NodeIndex, SlotSet, Todo};
+use crate::keyspace::Slot;
+
+impl Cluster {
+    /// Gives a slot to a node or to nobody, with all that follows from it for this node's
+    /// subscribers and for the migration of replicas (Redis: clusterAddSlot, clusterDelSlot).
+    pub fn assign_slot(&mut self, slot: Slot, owner: Option<NodeIndex>) {
+        let before = self.slots.set_owner(slot, owner);
+        if before == owner {
+            return;
+        }
+        if before == Some(self.myself) {
+            self.actions.push(Action::DropSlotChannels(slot));
+        }
+        let first = owner.filter(|&owner| self.slots.count_of(owner) == 1);
+        if let Some(first) = first.filter(|_| self.any_replicas()) {
+            self.nodes[first].flags.insert(NodeFlags::MIGRATE_TO);
+        }
+    }
+
+    /// Takes all slots from a node (Redis: clusterDelNodeSlots).
+    pub(super) fn release_slots(&mut self, node: NodeIndex) {
+        if let Some(owned) = self.slots.owned_by(node).cloned() {
+            owned.iter().for_each(|slot| self.assign_slot(slot, None));
+        }
+    }
+
+    /// Whether nobody claims a slot, as far as this node knows (Redis: isSlotUnclaimed).
+    fn is_unclaimed(&self, slot: Slot) -> bool {
+        self.slots.owner(slot).is_none() || self.slots.unclaimed.contains(slot)
+    }
+
+    /// Looks at the slots in a heartbeat's header.
+    pub(super) fn heed_claims(&mut self, sender: NodeIndex, header: &Header, env: Env) {
+        let Some(primary) = self.primary_of(sender) else { return };
+        let same = match self.slots.owned_by(primary) {
+            Some(owned) => *owned == header.slots,
+            None => header.slots.is_empty(),
+        };
+        if same {
+            return;
+        }
+        if self.nodes[sender].is_primary() {
+            self.update_slots(sender, header.config_epoch, (&header.slots, env));
+        }
+        self.update_stale_sender(sender, header);
+    }
+
+    /// Binds slots to a node that claims them with a greater epoch than their owner's (Redis:
+    /// clusterUpdateSlotsConfigWith).
+    fn update_slots(
+        &mut self,
+        claimant: NodeIndex,
+        epoch: Epoch,
+        (slots, env): (&SlotSet, Env<'_>),
+    ) {
+        if claimant == self.myself {
+            log::info!("Discarding UPDATE message about myself.");
+            return;
+        }
+        let shard_primary = self.primary_of(self.myself);
+        let mut dirty = Vec::new();
+        let mut lost = false;
+        for slot in super::slots::all_slots() {
+            let owner = self.slots.owner(slot);
+            if !slots.contains(slot) {
+                if owner == Some(claimant) {
+                    // It gave the slot up, the new owner has not been heard yet. Until then
+                    // clients are better off with a redirect than with an error.
+                    self.slots.unclaimed.insert(slot);
+                }
+                continue;
+            }
+            if owner == Some(claimant) {
+                self.slots.unclaimed.remove(slot);
+                continue;
+            }
+            // A slot on its way in is for the administrator to assign.
+            let open = self.slots.importing_from(slot).is_some();
+            let older = owner.is_some_and(|owner| self.nodes[owner].config_epoch < epoch);
+            if open || !(self.is_unclaimed(slot) || older) {
+                continue;
+            }
+            if owner == Some(self.myself) && env.keys.keys_in_slot(slot) > 0 {
+                dirty.push(slot);
+            }
+            lost |= owner.is_some() && owner == shard_primary;
+            self.assign_slot(slot, Some(claimant));
+            self.slots.set_migrating(slot, None);
+            self.mark(Todo::SAVE | Todo::UPDATE_STATE | Todo::FSYNC);
+        }
+        let emptied = shard_primary.is_some_and(|primary| self.slots.count_of(primary) == 0);
+        if lost && emptied {
+            self.after_losing_all_slots(claimant);
+        }
+        // The keys live at the new owner: what is left of them here must never be served again.
+        self.actions.extend(dirty.into_iter().map(Action::DropSlotKeys));
+    }
+
+    /// Another node took this shard's last slot. Redis makes this node a replica of that one,
+    /// which needs replication; until there is any, it stays a primary that owns nothing.
+    fn after_losing_all_slots(&mut self, new_owner: NodeIndex) {
+        let owner = &self.nodes[new_owner];
+        log::info!(
+            "Configuration change detected. {} ({}) took the last slot of this node, which stays \
+             a master without slots",
+            owner.id,
+            owner.human_name
+        );
+    }
+
+    /// Tells a sender of one node that owns, with a greater epoch, what it claims.
+    fn update_stale_sender(&mut self, sender: NodeIndex, header: &Header) {
+        let newer = header.slots.iter().filter(|&slot| !self.slots.unclaimed.contains(slot));
+        let newer = newer
+            .filter_map(|slot| self.slots.owner(slot))
+            .find(|&owner| owner != sender && self.nodes[owner].config_epoch > header.config_epoch);
+        let (Some(owner), Some(link)) = (newer, self.nodes[sender].link) else { return };
+        log::debug!(
+            "Node {} has old slots configuration, sending an UPDATE message about {}",
+            header.sender,
+            self.nodes[owner].id
+        );
+        self.send_update(link, owner);
+    }
+
+    /// Redis: clusterSendUpdate.
+    fn send_update(&mut self, link: LinkId, about: NodeIndex) {
+        let mut slots = self.slots.owned_by(about).cloned().unwrap_or_default();
+        slots.subtract(&self.slots.unclaimed);
+        let node = &self.nodes[about];
+        let (node, config_epoch) = (node.id, node.config_epoch);
+        self.send_body(link, &Body::Update { node, config_epoch, slots });
+    }
+
+    /// A known node says that another owns slots by this epoch.
+    pub(super) fn on_update(&mut self, about: NodeIndex, epoch: Epoch, slots: &SlotSet, env: Env) {
+        if self.nodes[about].config_epoch >= epoch {
+            return;
+        }
+        if self.nodes[about].is_replica() {
+            self.set_as_primary(about);
+        }
+        self.nodes[about].config_epoch = epoch;
+        self.mark(Todo::SAVE | Todo::FSYNC);
+        self.update_slots(about, epoch, (slots, env));
+    }
+
+    /// Two primaries have the same config epoch: the one with the smaller id takes a new one
+    /// (Redis: clusterHandleConfigEpochCollision). The greatest id of all never moves, so that
+    /// this ends.
+    pub(super) fn resolve_epoch_collision(&mut self, sender: NodeIndex) {
+        let (theirs, mine) = (&self.nodes[sender], self.me());
+        let alike = theirs.config_epoch == mine.config_epoch;
+        if !alike || theirs.id <= mine.id {
+            return;
+        }
+        let next = self.current_epoch.next();
+        if next == self.current_epoch {
+            log::warn!("No config epoch is left to resolve a collision with node {}", theirs.id);
+            return;
+        }
+        log::debug!(
+            "WARNING: configEpoch collision with node {} ({}). configEpoch set to {next}",
+            theirs.id,
+            theirs.human_name
+        );
+        self.current_epoch = next;
+        self.me_mut().config_epoch = next;
+        self.mark(Todo::SAVE | Todo::FSYNC);
+    }
+}
