@@ -11,6 +11,7 @@ pub mod data;
 pub mod dispatch;
 pub mod keyspace;
 pub mod node;
+pub mod persistence;
 pub mod resp;
 pub mod value;
 

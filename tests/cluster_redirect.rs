@@ -2,8 +2,23 @@
 
 mod common;
 
-use common::cluster::{Member, pair, wait_for_state};
+use common::cluster::{Member, start_cluster};
 use common::{Client, wait_until};
+
+/// Two nodes; the first has the slots up to 8191.
+fn pair() -> [Member; 2] {
+    let members = start_cluster(2, &[]);
+    members.try_into().unwrap_or_else(|_| panic!("two nodes"))
+}
+
+/// Where a node is, as redirects name it.
+fn endpoint(member: &Member) -> String {
+    format!("127.0.0.1:{}", member.port())
+}
+
+fn wait_for_state(member: &Member, state: &str) {
+    wait_until(state, || member.cluster_info("cluster_state") == state);
+}
 
 /// A slot of the second node of a pair: the one of `foo`.
 const SLOT: &str = "12182";
@@ -24,7 +39,7 @@ const CROSS_SLOT: &str = "(error) CROSSSLOT Keys in request don't hash to the sa
 #[test]
 fn slots_of_other_nodes() {
     let members = pair();
-    let moved = format!("(error) MOVED {SLOT} {}", members[1].endpoint());
+    let moved = format!("(error) MOVED {SLOT} {}", endpoint(&members[1]));
     let mut client = members[0].connect();
     client.expect(&[
         // Keys at a fixed place, several keys, keys behind a word, and subcommands.
@@ -37,6 +52,8 @@ fn slots_of_other_nodes() {
         ("MEMORY USAGE foo", &moved),
         ("LCS foo {foo}1", &moved),
         ("WATCH foo", &moved),
+        ("SPUBLISH foo m", &moved),
+        ("PUBLISH foo m", "(integer) 0"),
         ("MGET foo bar", CROSS_SLOT),
         ("RENAME bar foo", CROSS_SLOT),
         // ASKING is not enough.
@@ -53,7 +70,7 @@ fn slots_of_other_nodes() {
         ("COMMAND GETKEYS GET foo", "[\"foo\"]"),
     ]);
     let stats = client.run("INFO errorstats").text();
-    assert!(stats.contains("errorstat_MOVED:count=10\r\n"), "{stats}");
+    assert!(stats.contains("errorstat_MOVED:count=11\r\n"), "{stats}");
     assert!(stats.contains("errorstat_CROSSSLOT:count=2\r\n"), "{stats}");
     let stats = client.run("INFO commandstats").text();
     let get = stats.lines().find(|line| line.starts_with("cmdstat_get:")).expect("a line");
@@ -70,7 +87,7 @@ fn keys_are_any_bytes() {
             [(&first, &second, slot < 8192), (&second, &first, slot >= 8192)]
         {
             let reply = member.connect().call(&[&b"SET"[..], key, b"v"]).to_string();
-            let moved = format!("(error) MOVED {slot} {}", other.endpoint());
+            let moved = format!("(error) MOVED {slot} {}", endpoint(other));
             assert_eq!(reply, if mine { "OK" } else { &moved }, "{key:?}");
         }
     }
@@ -79,7 +96,7 @@ fn keys_are_any_bytes() {
 #[test]
 fn transactions() {
     let members = pair();
-    let moved = format!("(error) MOVED {SLOT} {}", members[1].endpoint());
+    let moved = format!("(error) MOVED {SLOT} {}", endpoint(&members[1]));
     let aborted = "(error) EXECABORT Transaction discarded because of previous errors.";
     members[0].connect().expect(&[
         // A slot of another node dooms what follows.
@@ -110,7 +127,7 @@ fn transactions() {
     client.expect(&[("MULTI", "OK"), ("GET foo", "QUEUED"), ("GET {foo}2", "QUEUED")]);
     let give = format!("CLUSTER SETSLOT {SLOT} NODE {}", members[0].id());
     members[1].connect().expect(&[(&give, "OK")]);
-    let moved = format!("(error) MOVED {SLOT} {}", members[0].endpoint());
+    let moved = format!("(error) MOVED {SLOT} {}", endpoint(&members[0]));
     client.expect(&[("EXEC", &moved), ("GET foo", &moved), ("DISCARD", NO_MULTI)]);
 }
 
@@ -120,13 +137,15 @@ const NO_MULTI: &str = "(error) ERR DISCARD without MULTI";
 fn a_slot_on_its_way_out() {
     let members = pair();
     members[1].connect().expect(&[("SET foo 1", "OK")]);
-    let ask = format!("(error) ASK {SLOT} {}", members[0].endpoint());
+    let ask = format!("(error) ASK {SLOT} {}", endpoint(&members[0]));
     let [_, mut client] = open(&members);
     client.expect(&[
         ("GET foo", "\"1\""),
         ("SET foo 2", "OK"),
         ("GET {foo}none", &ask),
         ("SET {foo}none 1", &ask),
+        // Channels stay with the owner until the end.
+        ("SPUBLISH {foo}none m", "(integer) 0"),
         ("MGET foo {foo}none", TRY_AGAIN),
         ("MGET {foo}none {foo}none2", &ask),
         ("MGET foo bar", CROSS_SLOT),
@@ -147,7 +166,7 @@ fn a_slot_on_its_way_out() {
 #[test]
 fn a_slot_on_its_way_in() {
     let members = pair();
-    let moved = format!("(error) MOVED {SLOT} {}", members[1].endpoint());
+    let moved = format!("(error) MOVED {SLOT} {}", endpoint(&members[1]));
     let [mut client, _] = open(&members);
     client.expect(&[
         ("GET foo", &moved),
@@ -192,22 +211,59 @@ fn a_slot_on_its_way_in() {
     // The slot is taken: everybody is told by the next packet.
     let take = format!("CLUSTER SETSLOT {SLOT} NODE {}", members[0].id());
     client.expect(&[(&take, "OK"), ("GET foo", "\"2\"")]);
-    let moved = format!("(error) MOVED {SLOT} {}", members[0].endpoint());
+    let moved = format!("(error) MOVED {SLOT} {}", endpoint(&members[0]));
     let mut other = members[1].connect();
     wait_until("the old owner hears of it", || other.ask("GET foo") == moved);
 }
 
 #[test]
+fn what_moves_keys_finds_them_on_both_sides() {
+    let members = pair();
+    members[1].connect().expect(&[("MSET foo 1 {foo}2 2 {foo}3 3", "OK")]);
+    let [mut first, mut second] = open(&members);
+    let out = |rest: &str| format!("MIGRATE 127.0.0.1 {} {rest}", members[0].port());
+    let ask = format!("(error) ASK {SLOT} {}", endpoint(&members[0]));
+    let moved = format!("(error) MOVED {SLOT} {}", endpoint(&members[1]));
+    second.expect(&[(&out("{foo}none 0 5000"), "NOKEY"), (&out("foo 0 5000"), "OK")]);
+    second.expect(&[("GET foo", &ask), ("MGET foo {foo}2", TRY_AGAIN)]);
+    let port = members[0].port().to_string();
+    let mut call = |keys: &str| {
+        let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+        words.extend(keys.split(' '));
+        second.call(&words).to_string()
+    };
+    // Some here, some not, and none.
+    assert_eq!(call("foo {foo}2 {foo}3"), "OK");
+    assert_eq!(call("foo {foo}2"), "NOKEY");
+    assert_eq!(call("foo bar"), CROSS_SLOT);
+    first.expect(&[
+        ("GET foo", &moved),
+        ("ASKING", "OK"),
+        ("MGET foo {foo}2 {foo}3", "[\"1\", \"2\", \"3\"]"),
+    ]);
+    // And back, although this node does not own the slot, once the owner does not send away.
+    second.expect(&[(&format!("CLUSTER SETSLOT {SLOT} STABLE"), "OK")]);
+    let back = format!("MIGRATE 127.0.0.1 {} foo 0 5000 REPLACE", members[1].port());
+    first.expect(&[(&back, "OK"), (&back, "NOKEY")]);
+    second.expect(&[("GET foo", "\"1\"")]);
+}
+
+#[test]
 fn a_cluster_that_is_down() {
-    let member = Member::serving();
+    let members = start_cluster(1, &[]);
+    let member = &members[0];
     let mut client = member.connect();
     client.expect(&[("SET foo 1", "OK"), ("CLUSTER DELSLOTS 1", "OK")]);
-    wait_for_state(&mut client, "fail");
+    wait_for_state(member, "fail");
     let down = "(error) CLUSTERDOWN The cluster is down";
     let unserved = "(error) CLUSTERDOWN Hash slot not served";
     client.expect(&[
         ("GET foo", down),
         ("SET foo 2", down),
+        // Channels have a directive of their own.
+        ("SPUBLISH foo m", "(integer) 0"),
+        ("CONFIG SET cluster-allow-pubsubshard-when-down no", "OK"),
+        ("SPUBLISH foo m", down),
         ("MGET foo bar", CROSS_SLOT),
         ("PING", "PONG"),
         ("CLUSTER KEYSLOT foo", "(integer) 12182"),
@@ -221,7 +277,7 @@ fn a_cluster_that_is_down() {
         ("GET foo", down),
         ("CONFIG SET cluster-require-full-coverage no", "OK"),
     ]);
-    wait_for_state(&mut client, "ok");
+    wait_for_state(member, "ok");
     let del = format!("CLUSTER DELSLOTS {SLOT}");
     client.expect(&[
         ("GET foo", "\"1\""),
@@ -237,7 +293,7 @@ fn a_cluster_that_is_down() {
 #[test]
 fn redirects_name_what_is_preferred() {
     let members = pair();
-    let port = members[1].address().port();
+    let port = members[1].port();
     let mut client = members[0].connect();
     let moved = |endpoint: &str| format!("(error) MOVED {SLOT} {endpoint}:{port}");
     client.expect(&[

@@ -50,8 +50,12 @@ impl Spec {
 
     /// Starts the server without persistence, on its core, and waits for its first reply.
     pub fn launch(&self) -> Result<Server> {
+        self.launch_at(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    }
+
+    /// The same on a port that the caller knows to be free.
+    pub fn launch_at(&self, port: u16) -> Result<Server> {
         let dir = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = dir.path().join("log");
         let started = Instant::now();
         let mut child = pinned(SERVER_CORE, &self.program)

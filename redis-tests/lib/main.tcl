@@ -16,7 +16,7 @@ for {set i 0} {$i < [llength $argv]} {incr i} {
 set tmp [exec mktemp -d [expr {[info exists env(TMPDIR)] ? $env(TMPDIR) : "/tmp"}]/redis-tests.XXXXXX]
 set failures {}
 
-foreach part {resp server test} { source $here/$part.tcl }
+foreach part {resp server test cluster} { source $here/$part.tcl }
 
 set files {}
 foreach file [lsort [glob $here/../suite/*.tcl]] {

@@ -60,13 +60,14 @@ proc write_file {path text} {
 }
 
 # Starts a process with these arguments and does not wait for it. The channel is for its exit status.
-proc launch {dir arguments {input /dev/null}} {
+proc launch {dir arguments {input /dev/null} {program ""}} {
+    if {$program eq ""} { set program $::binary }
     set log $dir/log
     set errors $dir/errors
     set shell {in=$1 out=$2 err=$3; shift 3; exec "$@" <"$in" >"$out" 2>"$err"}
     close [open $log w]
     close [open $errors w]
-    set channel [open [list | sh -c $shell sh $input $log $errors $::binary {*}$arguments] r]
+    set channel [open [list | sh -c $shell sh $input $log $errors $program {*}$arguments] r]
     return [dict create pid [pid $channel] dir $dir log $log errors $errors channel $channel]
 }
 
@@ -190,4 +191,12 @@ proc config {name} { lindex [r CONFIG GET $name] 1 }
 # Runs redis-cli against the innermost server and returns what it prints, standard error included.
 proc cli {args} {
     exec redis-cli -p [srv port] {*}$args < /dev/null 2>@1
+}
+
+# A program of redis-tests/programs, built when needed; returns its path.
+proc program {name} {
+    set root [file dirname [file dirname $::here]]
+    exec cargo build --quiet --manifest-path $root/Cargo.toml --example $name 2>@stderr
+    set target [expr {[info exists ::env(CARGO_TARGET_DIR)] ? $::env(CARGO_TARGET_DIR) : "target"}]
+    return [file join $root $target debug examples $name]
 }

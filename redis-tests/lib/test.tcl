@@ -57,8 +57,13 @@ proc indent {text} {
     return "        [join [lrange [split $text \n] 0 20] "\n        "]"
 }
 
-# What the server said, when it died or when asked for.
+# What the server or the nodes said, when they died or when asked for.
 proc show_server {} {
+    foreach node $::nodes {
+        if {!$::verbose && ![$node ended]} continue
+        puts [indent "node [$node address] said:"]
+        puts [indent [join [lrange [split [$node log] \n] end-20 end] \n]]
+    }
     if {![llength $::servers]} return
     set server [lindex $::servers end]
     if {!$::verbose && ![process_ended $server]} return

@@ -32,6 +32,17 @@ make_scratch_tree() {
         "$scratch/tree/tests/test_helper.tcl"
     grep -q upstream-hooks "$scratch/tree/tests/test_helper.tcl" ||
         die "$suite_dir/tests/test_helper.tcl is not laid out as in 7.2"
+    [ $without_replicas = 0 ] || leave_out_replicas
+}
+
+# What sets clusters up does not ask any node to replicate; tests that do so themselves still do.
+leave_out_replicas() {
+    local file
+    for file in support/cluster_util.tcl cluster/cluster.tcl; do
+        sed -i -E 's/^( *)R [$][a-z_]+ cluster replicate .*/\1# no replica/I' "$scratch/tree/tests/$file"
+        grep -q '# no replica' "$scratch/tree/tests/$file" ||
+            die "$suite_dir/tests/$file is not laid out as in 7.2"
+    done
 }
 
 # Kills what is left of the running unit: its process group and session, and servers that left both

@@ -90,6 +90,14 @@ pub const BUS_ACCEPTS_PER_TURN: usize = 1000;
 pub const BUS_UNKNOWN_PACKET_BYTES_MAX: usize = 256 * 1024;
 /// How long a link may at least stay open on which no known node has sent a packet.
 pub const BUS_UNKNOWN_LINK_MS: u64 = 10_000;
+/// Bytes of requests that MIGRATE keeps ready for its target, as long as no single key needs more.
+pub const MIGRATE_CHUNK_BYTES: usize = 64 * 1024;
+/// Longest line that MIGRATE takes for a reply of its target.
+pub const MIGRATE_REPLY_BYTES_MAX: usize = 16 * 1024;
+/// Connections to targets that MIGRATE keeps for its next call (Redis: MIGRATE_SOCKET_CACHE_ITEMS).
+pub const MIGRATE_SOCKETS_MAX: usize = 64;
+/// They are closed after so long without use (Redis: MIGRATE_SOCKET_CACHE_TTL).
+pub const MIGRATE_SOCKET_IDLE_S: u64 = 10;
 
 const _: () = assert!(LAZYFREE_THRESHOLD < FREE_NOW_EFFORT_MAX);
 const _: () = assert!(BIG_ARG_BYTES <= BIG_ARG_RESERVE_BYTES);

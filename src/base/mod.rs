@@ -1,9 +1,10 @@
-//! Small and pure: limits, time, randomness, hashing, numbers, patterns, checksums. Everything may use it; it
-//! uses nothing of ours.
+//! Small and pure: limits, time, randomness, hashing, numbers, patterns, checksums. Everything may
+//! use it; it uses nothing of ours.
 
 pub mod alloc;
 pub mod clock;
 pub mod crc16;
+pub mod crc64;
 pub mod glob;
 mod grisu;
 pub mod hash;

@@ -264,7 +264,7 @@ impl Cluster {
             self.slots.set_importing(slot, None);
             self.assign_slot(slot, owner);
         }
-        self.mark(Todo::UPDATE_STATE | Todo::SAVE);
+        self.mark(Todo::UPDATE_STATE | Todo::SAVE | Todo::FSYNC);
     }
 
     /// Makes all slots of this node unowned (FLUSHSLOTS).
@@ -310,6 +310,8 @@ impl Cluster {
                 let node = self.expect_node(id)?;
                 self.check_owner(slot, node, env)?;
                 self.give_slot(slot, node, env);
+                // Others may forget the slot as soon as this node has said OK.
+                self.mark(Todo::FSYNC);
             }
         }
         self.mark(Todo::SAVE | Todo::UPDATE_STATE);

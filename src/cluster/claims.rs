@@ -30,6 +30,30 @@ impl Cluster {
         }
     }
 
+    /// Squares the table with the keys that were loaded at the start (Redis:
+    /// verifyClusterConfigWithData). A slot with keys that nobody owns is this node's; one that
+    /// another node owns counts as being imported from there, so that the tools see it.
+    pub fn account_for_keys(&mut self, env: Env) {
+        if self.me().is_replica() {
+            return;
+        }
+        for slot in super::slots::all_slots() {
+            let owner = self.slots.owner(slot);
+            let settled = owner == Some(self.myself) || self.slots.importing_from(slot).is_some();
+            if settled || env.keys.keys_in_slot(slot) == 0 {
+                continue;
+            }
+            if owner.is_some() {
+                log::info!("I have keys for slot {}, which another node owns: importing", slot.0);
+                self.slots.set_importing(slot, owner);
+            } else {
+                log::info!("I have keys for unassigned slot {}: taking it", slot.0);
+                self.assign_slot(slot, Some(self.myself));
+            }
+            self.mark(Todo::SAVE | Todo::UPDATE_STATE | Todo::FSYNC);
+        }
+    }
+
     /// Whether nobody claims a slot, as far as this node knows (Redis: isSlotUnclaimed).
     fn is_unclaimed(&self, slot: Slot) -> bool {
         self.slots.owner(slot).is_none() || self.slots.unclaimed.contains(slot)
@@ -43,6 +67,10 @@ impl Cluster {
             None => header.slots.is_empty(),
         };
         if same {
+            if primary == sender {
+                // It claims again what it had given up. Redis notices that at its next change only.
+                self.slots.unclaimed.subtract(&header.slots);
+            }
             return;
         }
         if self.nodes[sender].is_primary() {
@@ -95,7 +123,7 @@ impl Cluster {
             self.mark(Todo::SAVE | Todo::UPDATE_STATE | Todo::FSYNC);
         }
         let emptied = shard_primary.is_some_and(|primary| self.slots.count_of(primary) == 0);
-        if lost && emptied {
+        if lost && emptied && self.me().is_primary() {
             self.after_losing_all_slots(claimant);
         }
         // The keys live at the new owner: what is left of them here must never be served again.

@@ -144,7 +144,7 @@ impl Cluster {
     }
 
     /// What a heartbeat says of this node beyond the header (Redis: writePingExt).
-    fn extensions(&self, now_ms: u64) -> Vec<Extension> {
+    pub(super) fn extensions(&self, now_ms: u64) -> Vec<Extension> {
         let me = self.me();
         let mut extensions = Vec::with_capacity(3);
         if !me.hostname.is_empty() {

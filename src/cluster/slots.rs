@@ -171,7 +171,7 @@ impl SlotTable {
     /// Says whose table this is.
     pub fn set_myself(&mut self, myself: NodeIndex) {
         self.myself = Some(myself);
-        self.settle_all();
+        all_slots().for_each(|slot| self.settle(slot));
     }
 
     /// Whether this node owns a slot that is neither on its way in nor out.
@@ -190,8 +190,13 @@ impl SlotTable {
         }
     }
 
-    fn settle_all(&mut self) {
-        all_slots().for_each(|slot| self.settle(slot));
+    /// Takes the marks away whose other end is one of these nodes.
+    fn unmark(&mut self, is_gone: impl Fn(NodeIndex) -> bool) {
+        let mut closed = Vec::new();
+        for marks in [&mut self.migrating, &mut self.importing] {
+            closed.extend(marks.extract_if(.., |_, node| is_gone(*node)).map(|(slot, _)| slot));
+        }
+        closed.into_iter().for_each(|slot| self.settle(slot));
     }
 
     /// Who owns a slot.
@@ -284,9 +289,7 @@ impl SlotTable {
 
     /// Takes all marks away (CLUSTER RESET, becoming a replica).
     pub fn close_all(&mut self) {
-        self.migrating.clear();
-        self.importing.clear();
-        self.settle_all();
+        self.unmark(|_| true);
     }
 
     /// Forgets a node: its slots have no owner, nothing moves from or to it.
@@ -298,8 +301,6 @@ impl SlotTable {
             }
             self.assigned -= owned.count;
         }
-        self.migrating.retain(|_, to| *to != node);
-        self.importing.retain(|_, from| *from != node);
-        self.settle_all();
+        self.unmark(|other| other == node);
     }
 }

@@ -8,6 +8,7 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod dump;
 mod expire;
 mod key_batches;
 pub mod keys;
@@ -15,7 +16,9 @@ pub mod latency;
 mod lcs;
 pub mod lolwut;
 pub mod memory;
+pub mod migrate;
 mod object;
+pub mod pubsub;
 mod scan;
 pub mod server;
 pub mod slowlog;
@@ -37,9 +40,12 @@ pub const FAMILIES: &[&[Command]] = &[
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
+    dump::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     memory::COMMANDS,
+    pubsub::COMMANDS,
+    migrate::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,
     strings::COMMANDS,

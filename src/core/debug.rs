@@ -1,5 +1,7 @@
 //! What DEBUG switches for tests: cron, active expiry, resizing of reply buffers.
 
+use crate::persistence::dump::Checksum;
+
 /// Switches of DEBUG, at the values of a node that nobody debugs.
 #[derive(Clone, Copy, Debug)]
 pub struct DebugSettings {
@@ -13,6 +15,8 @@ pub struct DebugSettings {
     pub reply_resizing: bool,
     /// DEBUG DROP-CLUSTER-PACKET-FILTER: packets of the bus of this kind are ignored.
     pub dropped_packet_kind: Option<u16>,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
+    pub payload_checksum: Checksum,
 }
 
 /// After so long, the peak use of a reply buffer is taken anew (Redis:
@@ -27,6 +31,7 @@ impl Default for DebugSettings {
             reply_peak_reset_ms: Some(REPLY_PEAK_RESET_MS),
             reply_resizing: true,
             dropped_packet_kind: None,
+            payload_checksum: Checksum::default(),
         }
     }
 }

@@ -13,8 +13,10 @@ pub mod info;
 pub mod latency;
 mod maintenance;
 pub mod memory;
+pub mod migration;
 mod output_limits;
 pub mod pause;
+pub mod peers;
 pub mod rates;
 pub mod running;
 pub mod slowlog;
@@ -102,6 +104,8 @@ pub struct Core {
     pub running: running::Running,
     /// CLIENT PAUSE.
     pub pause: pause::Pause,
+    /// Connections that commands open to other nodes.
+    pub peers: peers::Peers,
     /// The time that the running command sees.
     pub now: Now,
     /// For sampling; not secret.
@@ -176,6 +180,7 @@ impl Core {
             effects: Vec::new(),
             running: running::Running::default(),
             pause: pause::Pause::default(),
+            peers: peers::Peers::default(),
             now,
             rng: Rng::from_entropy(),
             identity,

@@ -522,4 +522,31 @@ mod tests {
         assert_eq!((first(&PLAIN, "c a"), first(&PLAIN, "c")), (Some(1), None));
         assert_eq!((first(&COUNTED, "c s 1 a"), first(&COUNTED, "c s 0")), (Some(3), None));
     }
+
+    #[test]
+    fn what_is_routed_is_listed_or_counted_alike() {
+        const COMMANDS: &[Command] = &[
+            declared(&[KeySpec::key(1, &[RO])]),
+            declared(&[KeySpec::range(1, -1, 1, &[RO])]),
+            declared(&[KeySpec::range(1, -1, 2, &[OW])]),
+            declared(&[KeySpec::range(1, 1, 1, &[RO])]),
+            declared(&[KeySpec::range(2, -2, 1, &[RO])]),
+            declared(&[KeySpec::range(1, -1, 1, &[NOT_KEY])]),
+            declared(&[KeySpec::range(1, -1, 1, &[RO, INCOMPLETE])]),
+            declared(&[KeySpec::counted(1, &[RO])]),
+            declared(&[KeySpec::key(1, &[RW]), KeySpec::key(2, &[RO])]),
+            declared(&[KeySpec::all_after("STREAMS", 1, 2, &[RO])]),
+            declared(&[KeySpec::unknown(&[RO])]),
+            declared(&[]),
+        ];
+        for command in COMMANDS {
+            for request in ["c", "c a", "c a b", "c 1 b c", "c 2 b", "c a b c d e", "c STREAMS a 0"]
+            {
+                let args = OwnedArgs::from_parts(request.split(' ').map(str::as_bytes));
+                let listed = keys(command, request, Search::Routed).unwrap_or_default();
+                let counted: Vec<usize> = routed(command, args.args()).collect();
+                assert_eq!(counted, listed, "{command:?} {request}");
+            }
+        }
+    }
 }

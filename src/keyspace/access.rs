@@ -57,6 +57,23 @@ impl Access {
         }
     }
 
+    /// What a record has that was last used so long ago, if that is what is remembered.
+    pub(super) fn of_idle(&self, seconds: u64) -> Option<u32> {
+        let ticks = seconds.saturating_mul(1000) / LRU_TICK_MS as u64;
+        let ticks = ticks.min(u64::from(LRU_CLOCK_MAX)) as u32;
+        let then = match self.ticks.checked_sub(ticks) {
+            Some(then) => then,
+            None => self.ticks + (LRU_CLOCK_MAX - ticks),
+        };
+        (self.mode == AccessMode::Lru).then_some(then)
+    }
+
+    /// What a record has that was used so often, if that is what is remembered.
+    pub(super) fn of_frequency(&self, counter: u8) -> Option<u32> {
+        let lfu = self.minutes << 8 | u32::from(counter);
+        matches!(self.mode, AccessMode::Lfu { .. }).then_some(lfu)
+    }
+
     /// Notes one more access.
     #[inline]
     pub(super) fn touch(&self, record: &mut RecordMut<'_>, rng: &mut Rng) {
@@ -141,6 +158,11 @@ mod tests {
         assert_eq!(access.idle_ms(&record(90)), 10_000);
         assert_eq!(access.idle_ms(&record(access.fresh())), 0);
         assert_eq!(access.idle_ms(&record(LRU_CLOCK_MAX - 5)), 105_000);
+        for seconds in [0, 1, 100, 101, 5000, u64::from(LRU_CLOCK_MAX) - 1] {
+            let lru = access.of_idle(seconds).expect("LRU");
+            assert_eq!(access.idle_ms(&record(lru)), seconds * 1000);
+        }
+        assert_eq!((access.of_idle(u64::MAX), access.of_frequency(1)), (Some(100), None));
     }
 
     #[test]
@@ -149,6 +171,8 @@ mod tests {
         let access = at(mode, 10 * 60_000);
         assert_eq!(access.frequency(&record(access.fresh())), 5);
         assert_eq!(access.frequency(&record((5 << 8) | 100)), 98);
+        assert_eq!(access.of_frequency(77).map(|lfu| access.frequency(&record(lfu))), Some(77));
+        assert_eq!(access.of_idle(1), None);
         assert_eq!(access.frequency(&record(3)), 0);
         assert_eq!(access.frequency(&record((MINUTES_MAX << 8) | 100)), 95);
         let never = at(AccessMode::Lfu { log_factor: 10, decay_minutes: 0 }, 10 * 60_000);

@@ -8,6 +8,7 @@ use super::slot_table::{Counts, Doomed, Of, Probe, SlotTable};
 use crate::base::limits::SLOTS;
 use crate::base::rng::Rng;
 use crate::data::hashtable::Stats;
+use crate::data::prefetch::prefetch;
 use crate::value::Record;
 
 const SLOT_BITS: u32 = SLOTS.trailing_zeros();
@@ -181,10 +182,11 @@ impl Db {
         (total > 0).then(|| counts.slot_of_nth(rng.below(total) as usize))
     }
 
+    /// Reads the list of tables, which is small enough to stay in the cache.
     #[inline]
-    pub(super) fn prefetch_head(&self, key: &Key<'_>) {
+    pub(super) fn prefetch_table(&self, key: &Key<'_>) {
         if let Some(table) = self.table(key.slot) {
-            table.prefetch_head();
+            prefetch(table.first_read());
         }
     }
 

@@ -574,6 +574,22 @@ impl Keyspace {
         self.access.idle_ms(record)
     }
 
+    /// Makes a key look last used so many seconds ago (RESTORE), unless accesses are counted.
+    pub fn set_idle(&mut self, db: usize, key: &Key<'_>, seconds: u64) {
+        self.set_lru(db, key, self.access.of_idle(seconds));
+    }
+
+    /// Makes a key look used so often (RESTORE), if accesses are counted.
+    pub fn set_frequency(&mut self, db: usize, key: &Key<'_>, counter: u8) {
+        self.set_lru(db, key, self.access.of_frequency(counter));
+    }
+
+    fn set_lru(&mut self, db: usize, key: &Key<'_>, lru: Option<u32>) {
+        if let (Some(lru), Some(mut record)) = (lru, self.edit(db, key)) {
+            record.set_lru(lru);
+        }
+    }
+
     /// A record's counter of accesses (OBJECT FREQ).
     pub fn frequency(&self, record: &Record) -> u8 {
         self.access.frequency(record)
@@ -581,20 +597,25 @@ impl Keyspace {
 
     // ---- prefetching
 
-    /// Stage before the first, in cluster mode only: asks the processor for the head of the slot's
-    /// table. Standalone there is one table, which is always at hand.
+    /// Whether a key's table is to be fetched before its bucket, because there are many tables.
     #[inline]
-    pub fn prefetch_table(&self, db: usize, key: &Key<'_>) {
-        self.dbs[db].prefetch_head(key);
+    pub fn has_many_tables(&self) -> bool {
+        self.cluster
     }
 
-    /// First stage: asks the processor for the key's bucket.
+    /// First stage where there are many tables: asks the processor for the key's table.
+    #[inline]
+    pub fn prefetch_table(&self, db: usize, key: &Key<'_>) {
+        self.dbs[db].prefetch_table(key);
+    }
+
+    /// Next stage: asks for the key's bucket.
     #[inline]
     pub fn prefetch_bucket(&self, db: usize, key: &Key<'_>) {
         self.dbs[db].prefetch_bucket(key);
     }
 
-    /// Second stage, some time after the first: asks for the key's record.
+    /// Last stage, some time after the one before: asks for the key's record.
     #[inline]
     pub fn prefetch_record(&self, db: usize, key: &Key<'_>) {
         self.dbs[db].prefetch_record(key);

@@ -11,7 +11,6 @@ use super::Key;
 use super::slot::{Slot, SlotCounts};
 use crate::base::rng::Rng;
 use crate::data::hashtable::{Entry, Found, Iter, Lookup, Stats, Table};
-use crate::data::prefetch::prefetch;
 use crate::value::{NewValue, Record, Value, ValueRef};
 
 impl Entry for Record {
@@ -170,10 +169,10 @@ impl SlotTable {
         }
     }
 
-    /// Asks for the head of the table, which the other stages read.
+    /// What a lookup reads first.
     #[inline]
-    pub(super) fn prefetch_head(&self) {
-        prefetch(&raw const self.keys);
+    pub(super) fn first_read(&self) -> *const Table<Record> {
+        &raw const self.keys
     }
 
     #[inline]

@@ -47,8 +47,6 @@ pub struct Bus {
     /// What is read is cut into packets here; only the rest is kept per link.
     scratch: Vec<u8>,
     file: NodesFile,
-    /// Saves that the cluster asked for and that it has not been told of yet.
-    saves_owed: usize,
 }
 
 /// Why a link's packets were left.
@@ -89,7 +87,6 @@ impl Bus {
             unsent: Vec::new(),
             scratch: vec![0; BUS_READ_BYTES_PER_TURN],
             file,
-            saves_owed: 0,
         })
     }
 
@@ -146,7 +143,6 @@ impl Bus {
             cluster.cron(env);
         }
         self.carry_out(core);
-        self.save_if_owed(core);
     }
 
     /// What the turn's events and commands asked for. Afterwards nodes.conf is as new as it must be
@@ -175,12 +171,6 @@ impl Bus {
                 }
             }
         }
-    }
-
-    /// Ends in order: what may wait to be saved is saved.
-    pub fn finish(&mut self, core: &mut Core) {
-        self.save_if_owed(core);
-        self.listeners.clear();
     }
 
     // ---- links come and go
@@ -432,14 +422,7 @@ impl Bus {
                     self.remove(slot, core);
                 }
             }
-            Action::Save { fsync } => {
-                self.saves_owed += 1;
-                // Others can wait for the cron, so that a storm of news does not become one of
-                // saves.
-                if fsync {
-                    self.save(true, core);
-                }
-            }
+            Action::Save { fsync } => self.save(fsync, core),
             Action::DropSlotKeys(slot) => {
                 let free = Free::lazily_if(core.config.lazyfree_lazy_server_del);
                 core.keyspace.flush_slot(0, slot, free);
@@ -456,18 +439,10 @@ impl Bus {
         self.report(slot, core);
     }
 
-    fn save_if_owed(&mut self, core: &mut Core) {
-        if self.saves_owed > 0 {
-            self.save(false, core);
-        }
-    }
-
     fn save(&mut self, fsync: bool, core: &mut Core) {
         let Some((cluster, env)) = parts(core) else { return };
         let saved = self.file.save(&cluster.to_nodes_conf(), fsync).is_ok();
-        for _ in 0..std::mem::take(&mut self.saves_owed) {
-            cluster.note_saved(saved, env.now_ms);
-        }
+        cluster.note_saved(saved, env.now_ms);
     }
 
     /// Writes nodes.conf although the cluster has not asked for it (CLUSTER SAVECONFIG).

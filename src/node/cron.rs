@@ -25,6 +25,8 @@ const CLIENTS_PER_RUN: usize = 200;
 const HZ_MAX: u32 = 500;
 /// How often a cluster node looks after its links and the other nodes.
 const CLUSTER_PERIOD: Duration = Duration::from_millis(100);
+/// So much earlier the cluster's turn may be, so that an idle node wakes once for it and the cron.
+const CLUSTER_SLACK: Duration = Duration::from_millis(5);
 
 impl Cron {
     /// Due at once, so that the first reply already sees sampled figures.
@@ -66,7 +68,7 @@ impl Cron {
     /// Whether the cluster's turn has come; if so, the next one is a period away.
     fn take_cluster_due(&mut self) -> bool {
         let now = crate::base::clock::instant();
-        let due = now >= self.next_cluster;
+        let due = now + CLUSTER_SLACK >= self.next_cluster;
         if due {
             self.next_cluster = now + CLUSTER_PERIOD;
         }
@@ -122,6 +124,9 @@ impl Node {
             self.core.system = system::sample();
             self.core.sample_rates();
         }
+        if self.cron.every(Duration::from_secs(1)) {
+            self.core.peers.close_idle(self.core.now.seconds());
+        }
         if self.cron.every(Duration::from_secs(5)) {
             self.core.log_verbose_summary();
         }
@@ -134,6 +139,9 @@ impl Node {
             && !self.core.debug.cron_paused
         {
             bus.cron(&mut self.core);
+            if let Some(file) = bus.file().take_unsynced() {
+                self.helper.sync(file);
+            }
         }
     }
 

@@ -159,7 +159,7 @@ impl Node {
             | Apply::ReplBacklogSize
             | Apply::ProcTitle
             | Apply::LocaleCollate => true,
-            // The cluster is handed all its directives once every reaction has acted.
+            // The cluster is handed all its directives at once, apart from reactions.
             Apply::ClusterFlags
             | Apply::ClusterPorts
             | Apply::ClusterIp
@@ -175,7 +175,8 @@ impl Node {
             return true;
         };
         cluster.mark(Todo::SAVE | Todo::FSYNC);
-        bus.file().relocate(path).inspect_err(|error| log::warn!("{error}")).is_ok()
+        let mine = cluster.me().id;
+        bus.file().relocate(path, mine.as_str()).inspect_err(|error| log::warn!("{error}")).is_ok()
     }
 
     /// Ends the node after this turn. There is no dataset on disk to be saved first.

@@ -9,6 +9,7 @@ mod closing;
 pub mod connection;
 pub mod crash;
 mod cron;
+mod dial;
 mod effects;
 mod files;
 mod flush;

@@ -23,6 +23,26 @@ const LOCK_ATTEMPTS: usize = 100;
 pub struct NodesFile {
     path: PathBuf,
     locked: File,
+    /// The file was replaced and not synced since.
+    unsynced: bool,
+}
+
+/// A file that the system has yet to write to the disk.
+#[derive(Debug)]
+pub struct Unsynced {
+    file: File,
+    directory: PathBuf,
+}
+
+impl Unsynced {
+    /// Waits until it is there.
+    pub fn sync(self) {
+        // The data first: the name must not outlive them.
+        let outcome = self.file.sync_all().and_then(|()| sync_directory(&self.directory));
+        if let Err(error) = outcome {
+            complain("Could not sync cluster config file", &error);
+        }
+    }
 }
 
 impl NodesFile {
@@ -44,7 +64,7 @@ impl NodesFile {
             let words = format!("it is longer than {limit} bytes");
             return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, words)));
         }
-        Ok((NodesFile { path, locked }, text))
+        Ok((NodesFile { path, locked, unsynced: false }, text))
     }
 
     /// Where it is.
@@ -55,16 +75,21 @@ impl NodesFile {
     /// Replaces the file. When this fails, the old one is there as it was, or, if only the
     /// directory could not be synced, the new one.
     ///
-    /// What is to be on disk before anything else happens (`fsync`) is there afterwards even if
-    /// the power fails; otherwise the file is the old or the new one then, but whole.
+    /// With `fsync` the new one is on disk afterwards, and otherwise only this process may end and
+    /// not the system: see [`NodesFile::take_unsynced`].
     pub fn save(&mut self, text: &str, fsync: bool) -> io::Result<()> {
-        self.replace(text)?;
-        if fsync { self.sync_directory() } else { Ok(()) }
+        self.replace(text, fsync)?;
+        self.unsynced = !fsync;
+        if fsync {
+            sync_directory(self.directory())
+                .inspect_err(|e| complain("Could not sync cluster config file dir", e))?;
+        }
+        Ok(())
     }
 
-    fn replace(&mut self, text: &str) -> io::Result<()> {
+    fn replace(&mut self, text: &str, fsync: bool) -> io::Result<()> {
         let new = self.beside();
-        let written = write_locked(&new, text).and_then(|file| {
+        let written = write_locked(&new, text, fsync).and_then(|file| {
             fs::rename(&new, &self.path)
                 .inspect_err(|e| complain("Could not rename tmp cluster config file", e))?;
             Ok(file)
@@ -87,20 +112,30 @@ impl NodesFile {
         name.into()
     }
 
-    fn sync_directory(&self) -> io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        File::open(directory)
-            .and_then(|directory| directory.sync_all())
-            .inspect_err(|e| complain("Could not sync cluster config file dir", e))
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Goes on at another place, where no node may have left anything.
-    pub fn relocate(&mut self, path: PathBuf) -> io::Result<()> {
+    /// What was saved without waiting for the disk, for someone who has the time.
+    pub fn take_unsynced(&mut self) -> Option<Unsynced> {
+        if !std::mem::take(&mut self.unsynced) {
+            return None;
+        }
+        let file = self.locked.try_clone().inspect_err(|e| complain("Could not sync", e)).ok()?;
+        Some(Unsynced { file, directory: self.directory().to_path_buf() })
+    }
+
+    /// Goes on at another place, where no other node than this one, whose id is `mine`, may have
+    /// left anything.
+    pub fn relocate(&mut self, path: PathBuf, mine: &str) -> io::Result<()> {
         if path == self.path {
             return Ok(());
         }
         let (new, text) = NodesFile::open(path)?;
-        if !text.is_empty() {
+        let is_mine = |line: &[u8]| {
+            line.starts_with(mine.as_bytes()) && memchr::memmem::find(line, b" myself,").is_some()
+        };
+        if !text.is_empty() && !text.split(|&b| b == b'\n').any(is_mine) {
             let words = format!("{} belongs to another cluster node", new.path.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
         }
@@ -118,8 +153,9 @@ fn complain(words: &str, error: &io::Error) {
     log::warn!("{words}: {}", strerror(error));
 }
 
-/// A new file, already locked when its name becomes that of the old one, and on disk.
-fn write_locked(path: &Path, text: &str) -> io::Result<File> {
+/// A new file, already locked when its name becomes that of the old one, and on disk by then if
+/// `fsync` asks for that.
+fn write_locked(path: &Path, text: &str, fsync: bool) -> io::Result<File> {
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path);
     let mut file =
         opened.inspect_err(|e| complain("Could not open temp cluster config file", e))?;
@@ -128,8 +164,14 @@ fn write_locked(path: &Path, text: &str) -> io::Result<File> {
         .inspect_err(|e| complain("Could not lock tmp cluster config file", e))?;
     file.write_all(text.as_bytes())
         .inspect_err(|e| complain("Failed writing to tmp cluster config file", e))?;
-    file.sync_all().inspect_err(|e| complain("Could not sync tmp cluster config file", e))?;
+    if fsync {
+        file.sync_all().inspect_err(|e| complain("Could not sync tmp cluster config file", e))?;
+    }
     Ok(file)
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 /// Opens the file and locks it (Redis: clusterLockConfig).
@@ -209,6 +251,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_synced_is_so_later_and_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut file, _) = open(directory.path()).unwrap();
+        file.save("one\n", true).unwrap();
+        assert!(file.take_unsynced().is_none());
+        file.save("two\n", false).unwrap();
+        let unsynced = file.take_unsynced().unwrap();
+        assert!(file.take_unsynced().is_none());
+        drop(file);
+        unsynced.sync();
+        assert_eq!(open(directory.path()).unwrap().1, b"two\n");
+    }
+
+    #[test]
     fn a_failed_save_leaves_the_old_file() {
         let directory = tempfile::tempdir().unwrap();
         let (mut file, _) = open(directory.path()).unwrap();
@@ -242,9 +298,15 @@ mod tests {
         let (mut file, _) = open(directory.path()).unwrap();
         let other = directory.path().join("other.conf");
         fs::write(&other, "somebody\n").unwrap();
-        assert!(file.relocate(other.clone()).is_err());
+        assert!(file.relocate(other.clone(), "id").is_err());
         assert_eq!(fs::read(&other).unwrap(), b"somebody\n");
-        file.relocate(directory.path().join("third.conf")).unwrap();
-        open(directory.path()).unwrap();
+        let first = file.path().to_path_buf();
+        file.save("id address myself,master\n", true).unwrap();
+        file.relocate(directory.path().join("third.conf"), "id").unwrap();
+        let (second, _) = open(directory.path()).unwrap();
+        assert!(file.relocate(first.clone(), "id").is_err());
+        drop(second);
+        assert!(file.relocate(first.clone(), "di").is_err());
+        file.relocate(first, "id").unwrap();
     }
 }

@@ -200,25 +200,25 @@ impl Node {
         input: &'a [u8],
         batch: &'a Batch,
     ) -> ArrayVec<Prepared<'a>, PIPELINE_BATCH> {
-        let mut prepared: ArrayVec<Prepared<'a>, PIPELINE_BATCH> = ArrayVec::new();
         let keyspace = &self.core.keyspace;
-        // The tables of a cluster's slots are too many to be at hand themselves.
-        let by_slot = keyspace.is_cluster();
+        let (many, by_table) = (batch.len() > 1, keyspace.has_many_tables());
+        let mut prepared: ArrayVec<Prepared<'a>, PIPELINE_BATCH> = ArrayVec::new();
         for index in 0..batch.len() {
             let request = execute::prepare(&self.core, self.table, batch.args(index, input));
             if let Some((_, key)) = &request.key
-                && batch.len() > 1
+                && many
             {
-                match by_slot {
-                    true => keyspace.prefetch_table(db, key),
-                    false => keyspace.prefetch_bucket(db, key),
+                if by_table {
+                    keyspace.prefetch_table(db, key);
+                } else {
+                    keyspace.prefetch_bucket(db, key);
                 }
             }
             prepared.push(request);
         }
-        if prepared.len() > 1 {
+        if many {
             let keys = || prepared.iter().filter_map(|request| request.key.as_ref());
-            if by_slot {
+            if by_table {
                 keys().for_each(|(_, key)| keyspace.prefetch_bucket(db, key));
             }
             keys().for_each(|(_, key)| keyspace.prefetch_record(db, key));

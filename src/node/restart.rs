@@ -15,6 +15,10 @@ use crate::resp::{Error, OwnedArgs};
 impl Node {
     /// Runs the program anew in this process. Returns only if that fails; the client is told.
     pub(super) fn restart(&mut self, client: ClientId, graceful: bool, delay_ms: u64) {
+        if let Some(bus) = self.bus.as_mut().filter(|_| graceful) {
+            // No turn ends any more that would save what is new in the cluster.
+            bus.before_sleep(&mut self.core);
+        }
         let error = self.try_restart(graceful, delay_ms).err();
         log::warn!("Can't restart: {}", error.map(|e| e.to_string()).unwrap_or_default());
         let Some(token) = self.core.clients.token_of(client) else { return };

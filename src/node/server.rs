@@ -11,6 +11,7 @@ use mio::{Events, Poll, Waker};
 use slab::Slab;
 
 use super::cron::Cron;
+use super::dial::TcpDialer;
 use super::helper::Helper;
 use super::signals::Signals;
 use super::tokens::WAKER;
@@ -54,6 +55,7 @@ impl Server {
             Some(known) => Some(known.join(&mut core, poll.registry())?),
             None => None,
         };
+        core.peers.install(Box::new(TcpDialer));
         let mut node = Node {
             cron: Cron::new(&core),
             core,
@@ -113,8 +115,8 @@ impl Node {
     /// Sends what was replied and lets go of everything.
     pub(super) fn finish(&mut self) {
         self.flush_pending();
-        if let Some(bus) = &mut self.bus {
-            bus.finish(&mut self.core);
+        if let Some(file) = self.bus.take().and_then(|mut bus| bus.file().take_unsynced()) {
+            file.sync();
         }
         self.listeners.clear();
         log::warn!("Redis is now ready to exit, bye bye...");

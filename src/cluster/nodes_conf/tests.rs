@@ -1,3 +1,6 @@
+//! Tests of nodes.conf as text: files of Redis, older forms, damage of every kind, and whatever a
+//! node can know written and read back.
+
 use proptest::prelude::{ProptestConfig, TestCaseError, any, prop, prop_assert, prop_assert_eq};
 use proptest::proptest;
 

@@ -2,4 +2,10 @@
 
 mod net;
 
+mod claims;
+mod failures;
+mod heartbeats;
+mod hostile;
 mod members;
+mod names;
+mod votes;

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::rng::Rng;
-use crate::cluster::wire::{Body, Header, MessageKind, decode, encode};
+use crate::cluster::wire::{
+    Body, Extension, Gossip, Header, Heartbeat, MessageKind, decode, encode,
+};
 use crate::cluster::{
-    Action, Cluster, Env, LinkId, NodeId, NodeIndex, Settings, SlotKeys, SlotSet,
+    Action, Cluster, Env, LinkId, NodeFlags, NodeId, NodeIndex, Settings, SlotKeys, SlotSet,
 };
 use crate::keyspace::Slot;
 
@@ -126,8 +128,27 @@ impl Net {
         self.nodes[at].nodes.find(&self.id(other)).expect("known")
     }
 
+    /// How one node knows another, or itself.
+    pub fn index_or_me(&self, at: usize, other: usize) -> NodeIndex {
+        if at == other { self.nodes[at].myself() } else { self.index(at, other) }
+    }
+
     pub fn view(&self, at: usize, other: usize) -> &crate::cluster::Node {
         &self.nodes[at].nodes[self.index(at, other)]
+    }
+
+    /// Makes a node a replica of another, as replication would.
+    pub fn make_replica(&mut self, at: usize, of: usize) {
+        let primary = self.index(at, of);
+        let node = &mut self.nodes[at];
+        let (myself, shard) = (node.myself(), node.nodes[primary].shard);
+        let me = &mut node.nodes[myself];
+        me.flags.remove(NodeFlags::PRIMARY);
+        me.flags.insert(NodeFlags::REPLICA);
+        me.shard = shard;
+        node.set_primary_of(myself, Some(primary));
+        self.with(at, |node, env| node.broadcast_pong(env.now_ms));
+        self.settle();
     }
 
     /// Lets time pass, the cron included.
@@ -259,4 +280,9 @@ pub fn ip() -> String {
 
 pub fn slots(range: std::ops::Range<u16>) -> SlotSet {
     range.map(Slot).collect()
+}
+
+/// A ping's body.
+pub fn ping<'a>(gossip: Vec<Gossip>, extensions: Vec<Extension>) -> Body<'a> {
+    Body::Heartbeat { kind: Heartbeat::Ping, gossip, extensions }
 }

@@ -8,6 +8,7 @@ use crate::base::alloc;
 use crate::cluster::{Ends, NodeId};
 use crate::core::debug::REPLY_PEAK_RESET_MS;
 use crate::dispatch::cursor::parse_i64;
+use crate::persistence::dump::Checksum;
 
 /// PAUSE-CRON 0 | 1
 pub(super) fn pause_cron(ctx: &mut Context<'_>) -> Result<(), Error> {
@@ -53,6 +54,14 @@ pub(super) fn drop_cluster_packet_filter(ctx: &mut Context<'_>) -> Result<(), Er
 /// SET-ACTIVE-EXPIRE 0 | 1
 pub(super) fn set_active_expire(ctx: &mut Context<'_>) -> Result<(), Error> {
     ctx.core.debug.active_expire = is_nonzero(ctx.args.at(2));
+    ctx.client.reply.ok();
+    Ok(())
+}
+
+/// SET-SKIP-CHECKSUM-VALIDATION 0 | 1
+pub(super) fn set_skip_checksum_validation(ctx: &mut Context<'_>) -> Result<(), Error> {
+    let skip = is_nonzero(ctx.args.at(2));
+    ctx.core.debug.payload_checksum = if skip { Checksum::Ignored } else { Checksum::Verified };
     ctx.client.reply.ok();
     Ok(())
 }

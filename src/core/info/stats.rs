@@ -14,7 +14,9 @@ pub(super) fn stats(core: &Core, _: Option<&Client>, page: &mut Page) {
         "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
-        "migrate_cached_sockets",
+    ]);
+    page.field("migrate_cached_sockets", core.peers.kept());
+    page.zero(&[
         "slave_expires_tracked_keys",
         "active_defrag_hits",
         "active_defrag_misses",
