@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use common::cluster::start_cluster;
 use common::{Client, Node, Reply, wait_until};
 use redis_rust::Config;
 
@@ -176,6 +177,43 @@ fn it_calls_from_the_address_that_is_configured() {
     assert_eq!(migrate(&mut here, target.address(), "k 0 5000"), "OK");
     let clients = there.run("CLIENT LIST").text();
     assert!(clients.contains(" addr=127.0.0.2:"), "{clients}");
+}
+
+#[test]
+fn an_open_slot_of_a_cluster_is_emptied() {
+    const SLOT: &str = "5061"; // of {bar}
+    let members = start_cluster(2, &[]);
+    let (source, target) = (&members[0], &members[1]);
+    let (mut here, mut there) = (source.connect(), target.connect());
+    let to = SocketAddr::from(([127, 0, 0, 1], target.port()));
+    let back = SocketAddr::from(([127, 0, 0, 1], source.port()));
+    here.expect(&[("SET {bar}1 one", "OK"), ("SET {bar}2 two", "OK")]);
+    // A target that does not expect the slot takes nothing.
+    let moved = format!(
+        "(error) ERR Target instance replied with error: MOVED {SLOT} 127.0.0.1:{}",
+        source.port()
+    );
+    assert_eq!(migrate(&mut here, to, "'' 0 5000 KEYS {bar}1 {bar}2"), moved);
+    assert_eq!(here.ask("EXISTS {bar}1 {bar}2"), "(integer) 2");
+
+    let set_slot = |state: &str, node: &str| format!("CLUSTER SETSLOT {SLOT} {state} {node}");
+    assert_eq!(there.ask(&set_slot("IMPORTING", &source.id())), "OK");
+    assert_eq!(here.ask(&set_slot("MIGRATING", &target.id())), "OK");
+    assert_eq!(migrate(&mut here, to, "'' 0 5000 KEYS {bar}1 {bar}none"), "OK");
+    // Some of the keys have gone already, which is no reason to send the client after them.
+    assert_eq!(migrate(&mut here, to, "'' 0 5000 KEYS {bar}1 {bar}2"), "OK");
+    assert_eq!(migrate(&mut here, to, "{bar}2 0 5000"), "NOKEY");
+    assert!(here.ask("GET {bar}1").starts_with("(error) ASK 5061 "));
+    there.expect(&[
+        ("ASKING", "OK"),
+        ("GET {bar}1", "\"one\""),
+        ("ASKING", "OK"),
+        ("GET {bar}2", "\"two\""),
+    ]);
+    // And back, once the move is called off.
+    assert_eq!(here.ask(&format!("CLUSTER SETSLOT {SLOT} STABLE")), "OK");
+    assert_eq!(migrate(&mut there, back, "'' 0 5000 KEYS {bar}1 {bar}2"), "OK");
+    here.expect(&[("MGET {bar}1 {bar}2", "[\"one\", \"two\"]")]);
 }
 
 // ---- targets that fail

@@ -215,21 +215,36 @@ proc cluster_field {node field} {
     return ""
 }
 
-# Whether all nodes are well, know each other and agree on the owner of every slot.
+# The config epoch of every member, as a node knows it.
+proc epochs {node} {
+    set epochs {}
+    foreach member [members $node] {
+        lappend epochs [dict get $member id]=[dict get $member epoch]
+    }
+    return [lsort $epochs]
+}
+
+# Whether all nodes are well, know each other and agree on the owner of every slot and on epochs.
+# Nodes that have not heard of each other's latest epoch may both take the same: then the one who
+# gives way by its id, not by what happened last, loses its claims, and the keys of those slots.
 proc cluster_agrees {{nodes ""}} {
     if {$nodes eq ""} { set nodes $::nodes }
     set map ""
+    set epochs ""
     foreach node $nodes {
         if {[cluster_field $node cluster_state] ne "ok"} { return 0 }
         if {[cluster_field $node cluster_slots_ok] != $::cluster_slots} { return 0 }
         if {[cluster_field $node cluster_known_nodes] != [llength $nodes]} { return 0 }
         if {$map eq ""} { set map [slot_map $node] }
         if {[slot_map $node] ne $map} { return 0 }
+        if {$epochs eq ""} { set epochs [epochs $node] }
+        if {[epochs $node] ne $epochs} { return 0 }
         foreach member [members $node] {
             if {[dict get $member link] ne "connected"} { return 0 }
         }
     }
-    return 1
+    set numbers [lmap pair $epochs { lindex [split $pair =] 1 }]
+    return [expr {[llength [lsort -unique $numbers]] == [llength $numbers]}]
 }
 
 proc wait_for_cluster {{timeout_ms 20000}} {
@@ -356,3 +371,35 @@ proc reshard {from to count args} {
 
 # Another server than the one under test, to mix with.
 proc other_program {} { return [auto_execok redis-server] }
+
+# A port that leads to `node` and breaks each connection once it let so many bytes of requests or of
+# replies pass. It works while the test waits for something.
+proc breaking_proxy {node request_bytes reply_bytes} {
+    set port [free_port]
+    set ::proxy_listener [socket -server [list proxy_accept [$node port] $request_bytes \
+        $reply_bytes] -myaddr 127.0.0.1 $port]
+    return $port
+}
+
+proc close_proxy {} { close $::proxy_listener }
+
+proc proxy_accept {port request_bytes reply_bytes client args} {
+    set server [socket 127.0.0.1 $port]
+    foreach {from to left} [list $client $server $request_bytes $server $client $reply_bytes] {
+        fconfigure $from -translation binary -blocking 0 -buffering none
+        set ::proxy_left($from) $left
+        fileevent $from readable [list proxy_pass $from $to]
+    }
+}
+
+proc proxy_pass {from to} {
+    set ended [catch {read $from} data]
+    set left [expr {$::proxy_left($from) - [string length $data]}]
+    if {!$ended} {
+        catch {puts -nonewline $to [string range $data 0 [expr {$::proxy_left($from) - 1}]]}
+    }
+    set ::proxy_left($from) $left
+    if {$ended || $left <= 0 || [eof $from]} {
+        foreach channel [list $from $to] { catch {close $channel} }
+    }
+}

@@ -207,6 +207,33 @@ with_cluster 3 {cluster-node-timeout 2000} {
         open_importing $slot $source $other
     }
 
+    # Where the connection of a MIGRATE breaks: after so many bytes of what it sends, or of what it
+    # is answered. A reply to one key takes five bytes.
+    foreach {where request_bytes reply_bytes} {
+        "before anything arrives" 10 100000
+        "amid the keys" 1500 100000
+        "before the first reply" 100000 1
+        "amid the replies" 100000 52
+    } {
+        mend "a MIGRATE whose connection breaks $where" [string map \
+            [list REQUEST $request_bytes REPLY $reply_bytes] {
+            open_both $slot $source $target
+            set names [$source CLUSTER GETKEYSINSLOT $slot 100]
+            set port [breaking_proxy $target REQUEST REPLY]
+            set mover [$source connection]
+            $mover send MIGRATE 127.0.0.1 $port "" 0 2000 KEYS {*}$names
+            set failed [catch {$mover recv} said]
+            close_proxy
+            # A second attempt finds what the first one left at the target.
+            assert {$failed && [regexp {^IOERR|BUSYKEY} $said]}
+            set here [$source CLUSTER GETKEYSINSLOT $slot 100]
+            set there [$target CLUSTER GETKEYSINSLOT $slot 100]
+            foreach key $names { assert {$key in $here || $key in $there} }
+            # Only what was acknowledged has left.
+            assert {[llength $here] >= 40 - REPLY / 5}
+        }]
+    }
+
     test "a reshard that dies is mended, wherever it was" {
         flush_nodes
         set keys {}

@@ -121,6 +121,27 @@ with_cluster 3 {cluster-node-timeout 5000} {
         assert_equal $key_count $total
     }
 
+    test "a reshard dies under load, and fix mends what it left" {
+        flush_nodes
+        under_load [list $load_program --keys $key_count --tags 200] {
+            foreach {from to} [list [node 0] [node 2] [node 2] [node 1]] {
+                load_goes_on $load_channel
+                set before [slot_count $to]
+                set pid [exec env TERM=dumb redis-cli --cluster reshard [$from address] \
+                    --cluster-from [$from id] --cluster-to [$to id] --cluster-slots 1000 \
+                    --cluster-yes < /dev/null > /dev/null 2> /dev/null &]
+                wait_for "some slots to move" {[slot_count $to] >= $before + 100} 15000
+                exec kill -KILL $pid
+                load_goes_on $load_channel
+                catch {cluster_cli_raw fix [[node 0] address] --cluster-yes} said
+                wait_for_cluster
+                if {![no_open_slots]} { fail $said }
+                assert_range [expr {$before + 100}] [expr {$before + 999}] [slot_count $to]
+            }
+            load_goes_on $load_channel
+        }
+    }
+
     # A node that owns nothing takes slots. It keeps nothing on disk, so it may only die while what
     # it was sent has not been acknowledged: then the source still has every key.
     test "the target of a MIGRATE is killed under load, and fix mends the slot" {

@@ -84,7 +84,7 @@ with_nodes 2 {cluster-node-timeout 1500} {
 
     test "slots with keys move from theirs to ours" {
         set before [$theirs DBSIZE]
-        reshard $theirs $ours 400 --cluster-pipeline 5
+        reshard $theirs $ours 150 --cluster-pipeline 5
         wait_for_cluster
         assert {[$theirs DBSIZE] < $before}
         assert_keys $keys
@@ -94,8 +94,8 @@ with_nodes 2 {cluster-node-timeout 1500} {
     test "slots with keys move from ours to theirs" {
         if {![moves_to_theirs]} { skip "its strings carry version [payload_version $ours]" }
         set before [$theirs DBSIZE]
-        reshard $ours $theirs 500 --cluster-pipeline 5
-        reshard $second $theirs 200
+        reshard $ours $theirs 150 --cluster-pipeline 5
+        reshard $second $theirs 50
         wait_for_cluster
         assert {[$theirs DBSIZE] > $before}
         assert_keys $keys

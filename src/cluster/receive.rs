@@ -81,13 +81,21 @@ impl Cluster {
         Some(sender)
     }
 
-    /// Epochs and offset of a known sender.
+    /// What every packet tells of a known sender, its slots and their epoch excepted.
     fn heed_header(&mut self, sender: NodeIndex, header: &Header, now_ms: u64) {
         self.current_epoch = self.current_epoch.max(header.current_epoch);
         let node = &mut self.nodes[sender];
         node.data_received_ms = now_ms;
         node.replication_offset = header.offset;
         node.replication_offset_ms = now_ms;
+    }
+
+    /// The epoch of a known sender's slots, which are looked at right after. Redis takes it from
+    /// other packets, too, of which it ignores the slots: until the next heartbeat it would tell
+    /// others by the new epoch of slots that the sender has given up, and two nodes that hear of
+    /// each other in this way may each leave a slot to the other, for good.
+    fn heed_config_epoch(&mut self, sender: NodeIndex, header: &Header) {
+        let node = &mut self.nodes[sender];
         if header.config_epoch > node.config_epoch {
             node.config_epoch = header.config_epoch;
             self.mark(Todo::SAVE | Todo::FSYNC);
@@ -148,6 +156,7 @@ impl Cluster {
             self.note_pong(node, env.now_ms);
         }
         let Some(sender) = sender else { return };
+        self.heed_config_epoch(sender, header);
         self.heed_role(sender, header);
         self.heed_claims(sender, header, env);
         if self.me().is_primary()

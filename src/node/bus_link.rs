@@ -16,8 +16,6 @@ use crate::cluster::LinkId;
 use crate::cluster::wire::frame_len;
 
 const SLICES_PER_WRITE: usize = 16;
-/// A queue that was longer than this gives its room back once it is empty.
-const QUEUE_KEPT: usize = 64;
 
 /// One link.
 #[derive(Debug)]
@@ -187,7 +185,8 @@ impl BusLink {
             self.queued_bytes -= first.len();
             self.queue.pop_front();
         }
-        if self.queue.is_empty() && self.queue.capacity() > QUEUE_KEPT {
+        if self.queue.is_empty() {
+            // Links are idle nearly always, and a backlog's room would stay with each of them.
             self.queue = VecDeque::new();
         }
     }

@@ -139,9 +139,6 @@ impl Node {
             && !self.core.debug.cron_paused
         {
             bus.cron(&mut self.core);
-            if let Some(file) = bus.file().take_unsynced() {
-                self.helper.sync(file);
-            }
         }
     }
 

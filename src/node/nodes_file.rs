@@ -23,26 +23,6 @@ const LOCK_ATTEMPTS: usize = 100;
 pub struct NodesFile {
     path: PathBuf,
     locked: File,
-    /// The file was replaced and not synced since.
-    unsynced: bool,
-}
-
-/// A file that the system has yet to write to the disk.
-#[derive(Debug)]
-pub struct Unsynced {
-    file: File,
-    directory: PathBuf,
-}
-
-impl Unsynced {
-    /// Waits until it is there.
-    pub fn sync(self) {
-        // The data first: the name must not outlive them.
-        let outcome = self.file.sync_all().and_then(|()| sync_directory(&self.directory));
-        if let Err(error) = outcome {
-            complain("Could not sync cluster config file", &error);
-        }
-    }
 }
 
 impl NodesFile {
@@ -64,7 +44,7 @@ impl NodesFile {
             let words = format!("it is longer than {limit} bytes");
             return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, words)));
         }
-        Ok((NodesFile { path, locked, unsynced: false }, text))
+        Ok((NodesFile { path, locked }, text))
     }
 
     /// Where it is.
@@ -75,21 +55,11 @@ impl NodesFile {
     /// Replaces the file. When this fails, the old one is there as it was, or, if only the
     /// directory could not be synced, the new one.
     ///
-    /// With `fsync` the new one is on disk afterwards, and otherwise only this process may end and
-    /// not the system: see [`NodesFile::take_unsynced`].
-    pub fn save(&mut self, text: &str, fsync: bool) -> io::Result<()> {
-        self.replace(text, fsync)?;
-        self.unsynced = !fsync;
-        if fsync {
-            sync_directory(self.directory())
-                .inspect_err(|e| complain("Could not sync cluster config file dir", e))?;
-        }
-        Ok(())
-    }
-
-    fn replace(&mut self, text: &str, fsync: bool) -> io::Result<()> {
+    /// The new text is on disk before it takes the old one's place, so that whichever of the two
+    /// the disk has after a crash is whole. With `durable` it is the new one.
+    pub fn save(&mut self, text: &str, durable: bool) -> io::Result<()> {
         let new = self.beside();
-        let written = write_locked(&new, text, fsync).and_then(|file| {
+        let written = write_locked(&new, text).and_then(|file| {
             fs::rename(&new, &self.path)
                 .inspect_err(|e| complain("Could not rename tmp cluster config file", e))?;
             Ok(file)
@@ -101,6 +71,10 @@ impl NodesFile {
                 let _ = fs::remove_file(&new);
                 return Err(error);
             }
+        }
+        if durable {
+            sync_directory(self.directory())
+                .inspect_err(|e| complain("Could not sync cluster config file dir", e))?;
         }
         Ok(())
     }
@@ -114,15 +88,6 @@ impl NodesFile {
 
     fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
-    }
-
-    /// What was saved without waiting for the disk, for someone who has the time.
-    pub fn take_unsynced(&mut self) -> Option<Unsynced> {
-        if !std::mem::take(&mut self.unsynced) {
-            return None;
-        }
-        let file = self.locked.try_clone().inspect_err(|e| complain("Could not sync", e)).ok()?;
-        Some(Unsynced { file, directory: self.directory().to_path_buf() })
     }
 
     /// Goes on at another place, where no other node than this one, whose id is `mine`, may have
@@ -153,9 +118,8 @@ fn complain(words: &str, error: &io::Error) {
     log::warn!("{words}: {}", strerror(error));
 }
 
-/// A new file, already locked when its name becomes that of the old one, and on disk by then if
-/// `fsync` asks for that.
-fn write_locked(path: &Path, text: &str, fsync: bool) -> io::Result<File> {
+/// A new file, locked and on disk before its name becomes that of the old one.
+fn write_locked(path: &Path, text: &str) -> io::Result<File> {
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path);
     let mut file =
         opened.inspect_err(|e| complain("Could not open temp cluster config file", e))?;
@@ -164,9 +128,7 @@ fn write_locked(path: &Path, text: &str, fsync: bool) -> io::Result<File> {
         .inspect_err(|e| complain("Could not lock tmp cluster config file", e))?;
     file.write_all(text.as_bytes())
         .inspect_err(|e| complain("Failed writing to tmp cluster config file", e))?;
-    if fsync {
-        file.sync_all().inspect_err(|e| complain("Could not sync tmp cluster config file", e))?;
-    }
+    file.sync_data().inspect_err(|e| complain("Could not sync tmp cluster config file", e))?;
     Ok(file)
 }
 
@@ -240,28 +202,14 @@ mod tests {
         let (mut file, _) = open(directory.path()).unwrap();
         // Who opened the file before it was replaced must not come to own it.
         let before = File::open(file.path()).unwrap();
-        for fsync in [true, false] {
-            file.save("one\n", fsync).unwrap();
+        for durable in [true, false] {
+            file.save("one\n", durable).unwrap();
             assert!(open(directory.path()).is_err());
         }
         before.try_lock().unwrap();
         assert!(!is_at(&before, file.path()));
         drop(file);
         assert_eq!(open(directory.path()).unwrap().1, b"one\n");
-    }
-
-    #[test]
-    fn what_was_not_synced_is_so_later_and_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let (mut file, _) = open(directory.path()).unwrap();
-        file.save("one\n", true).unwrap();
-        assert!(file.take_unsynced().is_none());
-        file.save("two\n", false).unwrap();
-        let unsynced = file.take_unsynced().unwrap();
-        assert!(file.take_unsynced().is_none());
-        drop(file);
-        unsynced.sync();
-        assert_eq!(open(directory.path()).unwrap().1, b"two\n");
     }
 
     #[test]

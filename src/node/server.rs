@@ -115,9 +115,6 @@ impl Node {
     /// Sends what was replied and lets go of everything.
     pub(super) fn finish(&mut self) {
         self.flush_pending();
-        if let Some(file) = self.bus.take().and_then(|mut bus| bus.file().take_unsynced()) {
-            file.sync();
-        }
         self.listeners.clear();
         log::warn!("Redis is now ready to exit, bye bye...");
     }

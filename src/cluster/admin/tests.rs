@@ -86,7 +86,7 @@ fn slots_are_added_all_or_none() {
     assert_eq!(cluster.add_slots(ranges(&[(3, 5), (16383, 16383)])), Ok(()));
     assert_eq!(mine(&cluster), [1, 2, 3, 4, 5, 16383]);
     assert_eq!(cluster.slots.importing_from(Slot(4)), None);
-    assert_eq!(cluster.todo, Todo::UPDATE_STATE | Todo::SAVE);
+    assert_eq!(cluster.todo, Todo::UPDATE_STATE | Todo::SAVE | Todo::FSYNC);
 }
 
 #[test]

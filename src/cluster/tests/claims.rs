@@ -259,3 +259,19 @@ fn the_last_epoch_of_all_overflows_nothing() {
     assert!(!net.nodes[0].bump_epoch());
     net.run(3000);
 }
+
+#[test]
+fn an_epoch_counts_only_together_with_its_slots() {
+    let mut net = Net::cluster(3);
+    let before = net.view(0, 1).config_epoch;
+    let (link, mut header) = (net.inbound(0, 1), net.header(1));
+    header.config_epoch = Epoch(50);
+    header.slots.clear();
+    let about = net.id(2);
+    net.inject_on(0, link, (&header, &Body::Fail(about)));
+    assert_eq!(net.view(0, 1).config_epoch, before, "its slots were not looked at");
+    claim(&mut net, 0, 1, |claimed| *claimed = header);
+    assert_eq!(net.view(0, 1).config_epoch, Epoch(50));
+    let owned = net.nodes[0].slots.owned_by(net.index(0, 1)).cloned().unwrap_or_default();
+    assert!(owned.iter().all(|slot| net.nodes[0].slots.unclaimed.contains(slot)));
+}

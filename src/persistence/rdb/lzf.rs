@@ -17,8 +17,9 @@ const LONG_MATCH: usize = 7;
 /// The longest reference takes so many bytes, which bounds what input can become.
 const MATCH_BYTES_MAX: u64 = 3;
 
-/// Strings of up to so many bytes make do with a small table.
+/// Strings of up to so many bytes make do with smaller tables, which are cleared sooner.
 const SHORT_BYTES: usize = 512;
+const MEDIUM_BYTES: usize = 4096;
 
 const _: () = assert!(MATCH_MAX == LONG_MATCH + u8::MAX as usize + 2);
 
@@ -35,6 +36,8 @@ pub(super) fn compress(input: &[u8], out: &mut Vec<u8>, max: usize) -> bool {
     let fits = u32::try_from(input.len()).is_ok()
         && if input.len() <= SHORT_BYTES {
             Compressor::<8, { 1 << 8 }>::new(input, out, max).run()
+        } else if input.len() <= MEDIUM_BYTES {
+            Compressor::<11, { 1 << 11 }>::new(input, out, max).run()
         } else {
             Compressor::<14, { 1 << 14 }>::new(input, out, max).run()
         };
