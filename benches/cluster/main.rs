@@ -200,8 +200,8 @@ fn field(info: &str, name: &str) -> Option<u64> {
     info.lines().find_map(value)?.parse().ok()
 }
 
-/// Processor time of all threads of a process, as exact as the scheduler knows it: idle nodes use too
-/// little for clock ticks.
+/// Processor time of all threads of a process, as exact as the scheduler knows it: idle nodes use
+/// too little for clock ticks.
 fn cpu_seconds(pid: u32) -> Result<f64> {
     let mut nanoseconds = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -212,8 +212,8 @@ fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok(nanoseconds as f64 / 1e9)
 }
 
-/// What each end of each connection of the bus has sent, by its own port and the other's. Every byte
-/// is counted once: at the end that sent it.
+/// What each end of each connection of the bus has sent, by its own port and the other's. Every
+/// byte is counted once: at the end that sent it.
 fn bus_bytes_sent(bus_ports: &HashSet<u16>) -> Result<BTreeMap<(u16, u16), u64>> {
     let output = Command::new("ss")
         .args(["--tcp", "--info", "--numeric", "--no-header", "--oneline", "state", "established"])

@@ -1,5 +1,5 @@
-# Nodes of a cluster: real processes, each with a directory and a configuration file of its own, on a
-# port that is free together with its bus port, 10000 above.
+# Nodes of a cluster: real processes, each with a directory and a configuration file of its own, on
+# a port that is free together with its bus port, 10000 above.
 #
 #   with_nodes 3 {cluster-node-timeout 1000} { ... }      nodes that do not know each other
 #   with_cluster 3 {} { ... }                             nodes that share the slots out evenly

@@ -1,12 +1,12 @@
 //! A load on a cluster through a real client library, which knows what every key must hold.
-//! Writers count up the version in the value of each key; readers check that a key is there and that
-//! its version is at least the one acknowledged last. Started by redis-tests/suite/cluster_load.tcl,
-//! or by hand: `cargo run --example cluster_load -- --help`. Must never decide by itself that a
-//! missing or an old value is all right.
+//! Writers count up the version in the value of each key; readers check that a key is there and
+//! that its version is at least the one acknowledged last. Started by
+//! redis-tests/suite/cluster_load.tcl, or by hand: `cargo run --example cluster_load -- --help`.
+//! Must never decide by itself that a missing or an old value is all right.
 //!
 //! It prints `ready` once every key is written. A line `count` on standard input is answered with
-//! `count N`, the operations so far; `stop`, or the end of the input, ends the load. Then every key is
-//! read once more and the result is printed as one line.
+//! `count N`, the operations so far; `stop`, or the end of the input, ends the load. Then every key
+//! is read once more and the result is printed as one line.
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
@@ -20,8 +20,8 @@ use redis::{Cmd, FromRedisValue, RedisResult};
 
 const USAGE: &str = "usage: cluster_load --ports PORT[,PORT ...] [options]";
 
-/// The client library answers redirections and broken connections by itself; what it reports all the
-/// same is tried again for so long before it counts as an error.
+/// The client library answers redirections and broken connections by itself; what it reports all
+/// the same is tried again for so long before it counts as an error.
 const RETRY_FOR: Duration = Duration::from_secs(20);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

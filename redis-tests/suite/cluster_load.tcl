@@ -82,8 +82,8 @@ proc answers {node} {
     return [expr {!$failed}]
 }
 
-# Begins to move all keys of a slot to a node that is stopped, and waits until the move hangs; returns
-# the connection that the reply will come on.
+# Begins to move all keys of a slot to a node that is stopped, and returns the connection that
+# the reply will come on.
 proc migrate_to_stopped {slot source target timeout_ms} {
     assert_equal OK [$target CLUSTER SETSLOT $slot IMPORTING [$source id]]
     assert_equal OK [$source CLUSTER SETSLOT $slot MIGRATING [$target id]]

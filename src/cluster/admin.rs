@@ -296,6 +296,8 @@ impl Cluster {
             SlotChange::Migrating(to) => {
                 let to = self.peer(to)?;
                 self.slots.set_migrating(slot, Some(to));
+                // After a loss of power nothing else would tell that keys may be on both sides.
+                self.mark(Todo::FSYNC);
             }
             SlotChange::Importing(_) if mine => return Err(AdminError::OwnerAlready(slot)),
             SlotChange::Importing(from) => {
@@ -310,8 +312,6 @@ impl Cluster {
                 let node = self.expect_node(id)?;
                 self.check_owner(slot, node, env)?;
                 self.give_slot(slot, node, env);
-                // Others may forget the slot as soon as this node has said OK.
-                self.mark(Todo::FSYNC);
             }
         }
         self.mark(Todo::SAVE | Todo::UPDATE_STATE);
@@ -343,7 +343,13 @@ impl Cluster {
         }
         self.slots.unclaimed.remove(slot);
         self.assign_slot(slot, Some(node));
-        if node == self.myself() && self.slots.importing_from(slot).is_some() {
+        if node != self.myself() {
+            return;
+        }
+        // The last owner may forget the slot as soon as this node has said OK.
+        self.mark(Todo::FSYNC);
+        if let Some(from) = self.slots.importing_from(slot) {
+            self.slots.note_taken(slot, from);
             if self.bump_epoch() {
                 log::info!("configEpoch updated after importing slot {}", slot.0);
             }

@@ -6,6 +6,16 @@ use super::wire::{Body, Header};
 use super::{Action, Cluster, Env, Epoch, LinkId, NodeFlags, NodeIndex, SlotSet, Todo};
 use crate::keyspace::Slot;
 
+/// What becomes of a claim.
+enum Verdict {
+    /// The slot goes to the claimant.
+    Granted,
+    /// It stays where it is.
+    Refused,
+    /// It stays here, where it was moved from the claimant, which does not know that yet.
+    Contested,
+}
+
 impl Cluster {
     /// Gives a slot to a node or to nobody, with all that follows from it for this node's
     /// subscribers and for the migration of replicas (Redis: clusterAddSlot, clusterDelSlot).
@@ -62,6 +72,7 @@ impl Cluster {
     /// Looks at the slots in a heartbeat's header.
     pub(super) fn heed_claims(&mut self, sender: NodeIndex, header: &Header, env: Env) {
         let Some(primary) = self.primary_of(sender) else { return };
+        self.slots.note_claims(sender, &header.slots);
         let same = match self.slots.owned_by(primary) {
             Some(owned) => *owned == header.slots,
             None => header.slots.is_empty(),
@@ -93,7 +104,7 @@ impl Cluster {
         }
         let shard_primary = self.primary_of(self.myself);
         let mut dirty = Vec::new();
-        let mut lost = false;
+        let (mut lost, mut contested) = (false, false);
         for slot in super::slots::all_slots() {
             let owner = self.slots.owner(slot);
             if !slots.contains(slot) {
@@ -108,26 +119,67 @@ impl Cluster {
                 self.slots.unclaimed.remove(slot);
                 continue;
             }
-            // A slot on its way in is for the administrator to assign.
-            let open = self.slots.importing_from(slot).is_some();
-            let older = owner.is_some_and(|owner| self.nodes[owner].config_epoch < epoch);
-            if open || !(self.is_unclaimed(slot) || older) {
-                continue;
+            match self.judge(slot, claimant, epoch) {
+                Verdict::Refused => continue,
+                Verdict::Contested => contested = true,
+                Verdict::Granted => {
+                    lost |= owner.is_some() && owner == shard_primary;
+                    dirty.extend(self.yield_slot(slot, claimant, env));
+                }
             }
-            if owner == Some(self.myself) && env.keys.keys_in_slot(slot) > 0 {
-                dirty.push(slot);
-            }
-            lost |= owner.is_some() && owner == shard_primary;
-            self.assign_slot(slot, Some(claimant));
-            self.slots.set_migrating(slot, None);
-            self.mark(Todo::SAVE | Todo::UPDATE_STATE | Todo::FSYNC);
         }
         let emptied = shard_primary.is_some_and(|primary| self.slots.count_of(primary) == 0);
-        if lost && emptied && self.me().is_primary() {
+        if lost && emptied {
             self.after_losing_all_slots(claimant);
         }
         // The keys live at the new owner: what is left of them here must never be served again.
         self.actions.extend(dirty.into_iter().map(Action::DropSlotKeys));
+        if contested {
+            self.insist(epoch, env);
+        }
+    }
+
+    /// What becomes of a claim to a slot that the claimant does not own by this node's table.
+    fn judge(&self, slot: Slot, claimant: NodeIndex, epoch: Epoch) -> Verdict {
+        let owner = self.slots.owner(slot);
+        let older = owner.is_some_and(|owner| self.nodes[owner].config_epoch < epoch);
+        if self.slots.importing_from(slot).is_some() {
+            // A slot on its way in is for the administrator to assign.
+            Verdict::Refused
+        } else if older && self.slots.taken_from(slot) == Some(claimant) {
+            Verdict::Contested
+        } else if older || self.is_unclaimed(slot) {
+            Verdict::Granted
+        } else {
+            Verdict::Refused
+        }
+    }
+
+    /// Binds a slot to the node that has won it. The slot, if keys of it are to be dropped.
+    fn yield_slot(&mut self, slot: Slot, to: NodeIndex, env: Env) -> Option<Slot> {
+        let mine = self.slots.owner(slot) == Some(self.myself);
+        let keys = mine && env.keys.keys_in_slot(slot) > 0;
+        let moving = self.slots.migrating_to(slot) == Some(to);
+        self.assign_slot(slot, Some(to));
+        self.slots.set_migrating(slot, None);
+        self.mark(Todo::SAVE | Todo::UPDATE_STATE | Todo::FSYNC);
+        if keys && moving {
+            // The slot was closed there before all keys had been moved. Redis deletes the rest,
+            // which exists nowhere else; here it stays for the tools to find and to move.
+            log::warn!("Slot {} went to its target, and not all of its keys", slot.0);
+            self.slots.set_importing(slot, Some(to));
+        }
+        (keys && !moving).then_some(slot)
+    }
+
+    /// A node of which this one has taken slots over, as it was told to, claims them by a greater
+    /// epoch, because it has got that at the same time. Redis yields, and drops the only copy of
+    /// keys that were moved. To take a greater epoch still is what the other one will believe.
+    fn insist(&mut self, epoch: Epoch, env: Env) {
+        self.current_epoch = self.current_epoch.max(epoch);
+        if self.bump_epoch() {
+            self.broadcast_pong(env.now_ms);
+        }
     }
 
     /// Another node took this shard's last slot. Redis makes this node a replica of that one,

@@ -145,6 +145,9 @@ pub struct SlotTable {
     /// Slots whose owner has stopped claiming them in its packets, while nobody else has claimed
     /// them yet: what the table says of them is not to be told to others.
     pub unclaimed: SlotSet,
+    /// Slots of this node that were moved here, and from whom, until that one has been heard not to
+    /// claim them any more.
+    taken: BTreeMap<Slot, NodeIndex>,
     /// Whose table this is.
     myself: Option<NodeIndex>,
     /// The slots that `myself` owns and that are not open: all that routing has to look at for most
@@ -161,6 +164,7 @@ impl Default for SlotTable {
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
             unclaimed: SlotSet::default(),
+            taken: BTreeMap::new(),
             myself: None,
             settled: SlotSet::default(),
         }
@@ -223,8 +227,24 @@ impl SlotTable {
             self.assigned += 1;
         }
         self.unclaimed.remove(slot);
+        self.taken.remove(&slot);
         self.settle(slot);
         before
+    }
+
+    /// Notes that a slot of this node was moved here, so that its last owner may not know yet.
+    pub(super) fn note_taken(&mut self, slot: Slot, from: NodeIndex) {
+        self.taken.insert(slot, from);
+    }
+
+    /// Whom a slot was moved here from, if that one may not know yet.
+    pub(super) fn taken_from(&self, slot: Slot) -> Option<NodeIndex> {
+        if self.taken.is_empty() { None } else { self.taken.get(&slot).copied() }
+    }
+
+    /// A node was heard to claim nothing but these slots.
+    pub(super) fn note_claims(&mut self, node: NodeIndex, claimed: &SlotSet) {
+        self.taken.retain(|slot, from| *from != node || claimed.contains(*slot));
     }
 
     /// The slots of a node; `None` if it owns none.

@@ -16,7 +16,7 @@ const SLOT_BITS: u32 = SLOTS.trailing_zeros();
 const _: () = assert!(SLOTS.is_power_of_two());
 
 /// A database's tables by slot, or some of them.
-pub(super) type Tables = Vec<Option<Box<SlotTable>>>;
+pub(super) type Tables = Vec<SlotTable>;
 
 /// A database.
 pub struct Db {
@@ -54,7 +54,7 @@ impl Db {
 
     #[inline]
     fn table(&self, slot: Slot) -> Option<&SlotTable> {
-        self.tables.get(slot.index())?.as_deref()
+        self.tables.get(slot.index())
     }
 
     #[inline]
@@ -70,24 +70,23 @@ impl Db {
     #[inline]
     pub(super) fn probe(&mut self, key: &Key<'_>, now_ms: i64) -> Probe<'_> {
         match self.tables.get_mut(key.slot.index()) {
-            Some(Some(table)) => table.probe(key, now_ms, &mut self.counts),
-            _ => Probe::Vacant,
+            Some(table) => table.probe(key, now_ms, &mut self.counts),
+            None => Probe::Vacant,
         }
     }
 
     /// Stores a record under a key that is not there.
     pub(super) fn insert(&mut self, key: &Key<'_>, record: Record) {
         if self.tables.is_empty() {
-            self.tables.resize_with(self.slots, || None);
+            self.tables.resize_with(self.slots, SlotTable::default);
             self.counts = Counts::new(self.slots);
         }
-        let table = self.tables[key.slot.index()].get_or_insert_default();
-        table.insert(key, record, &mut self.counts);
+        self.tables[key.slot.index()].insert(key, record, &mut self.counts);
     }
 
     /// Looks up `key` to remove it, whether its time is over or not.
     pub(super) fn doom(&mut self, key: &Key<'_>) -> Option<Doomed<'_>> {
-        self.tables.get_mut(key.slot.index())?.as_mut()?.doom(key, &mut self.counts)
+        self.tables.get_mut(key.slot.index())?.doom(key, &mut self.counts)
     }
 
     /// All tables, leaving the database empty.
@@ -96,15 +95,15 @@ impl Db {
     }
 
     /// One slot's table, leaving the slot empty.
-    pub(super) fn take_slot(&mut self, slot: Slot) -> Option<Box<SlotTable>> {
-        let table = self.tables.get_mut(slot.index())?.take()?;
+    pub(super) fn take_slot(&mut self, slot: Slot) -> Option<SlotTable> {
+        let table = std::mem::take(self.tables.get_mut(slot.index())?);
         self.counts.keys.clear_slot(slot);
         self.counts.expires.clear_slot(slot);
         Some(table)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.tables.iter().flatten().flat_map(|table| table.iter())
+        self.tables.iter().flat_map(|table| table.iter())
     }
 
     pub(super) fn iter_slot(&self, slot: Slot) -> impl Iterator<Item = &Record> {
@@ -182,11 +181,10 @@ impl Db {
         (total > 0).then(|| counts.slot_of_nth(rng.below(total) as usize))
     }
 
-    /// Reads the list of tables, which is small enough to stay in the cache.
     #[inline]
     pub(super) fn prefetch_table(&self, key: &Key<'_>) {
         if let Some(table) = self.table(key.slot) {
-            prefetch(table.first_read());
+            prefetch(&raw const *table);
         }
     }
 
@@ -206,12 +204,14 @@ impl Db {
 
     /// The tables' shapes, slot by slot.
     pub(super) fn shapes(&self, of: Of) -> impl Iterator<Item = Stats> {
-        self.tables.iter().flatten().map(move |table| table.stats(of))
+        self.tables.iter().map(move |table| table.stats(of))
     }
 
     /// Bytes of all tables, without the records.
     pub(super) fn table_bytes(&self, of: Of) -> usize {
-        let tables = self.tables.iter().flatten().map(|table| table.bytes(of));
-        tables.sum::<usize>() + self.counts.of(of).heap_bytes()
+        let tables = self.tables.iter().map(|table| table.bytes(of));
+        // Each slot's two tables stand in the list side by side.
+        let list = self.tables.capacity() * size_of::<SlotTable>() / 2;
+        list + tables.sum::<usize>() + self.counts.of(of).heap_bytes()
     }
 }

@@ -139,7 +139,7 @@ impl Bin {
             return;
         }
         let lazily = free == Free::Lazily;
-        let records = || tables.iter().flatten().flat_map(|table| table.iter());
+        let records = || tables.iter().flat_map(|table| table.iter());
         if lazily
             || keys > FREE_NOW_EFFORT_MAX
             || records().map(Record::heap_bytes).sum::<usize>() > FREE_NOW_BYTES_MAX

@@ -80,6 +80,8 @@ pub(super) struct SlotTable {
     keys: Table<Record>,
 }
 
+const _: () = assert!(size_of::<SlotTable>() == 64);
+
 /// What is found under a key.
 pub(super) enum Probe<'t> {
     /// A record whose time is not over.
@@ -167,12 +169,6 @@ impl SlotTable {
             Of::Keys => self.keys.sample(rng, count, visit),
             Of::Expires => self.expires.sample(rng, count, |alias| visit(&alias.0)),
         }
-    }
-
-    /// What a lookup reads first.
-    #[inline]
-    pub(super) fn first_read(&self) -> *const Table<Record> {
-        &raw const self.keys
     }
 
     #[inline]

@@ -92,7 +92,7 @@ impl Keyspace {
                 self.effects.watched.touch(db, record.key(), false);
             }
         }
-        self.effects.bin.discard_tables(vec![Some(table)], keys, free);
+        self.effects.bin.discard_tables(vec![table], keys, free);
         keys
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Tool<'a> {
             Setting::Stable => SlotChange::Stable,
         };
         let claims = to == Setting::Node(host);
-        let outcome = self.ask(host, |cluster, env| set_slot(cluster, slot, change, env));
+        let outcome = self.ask(host, |cluster, env| cluster.set_slot(Slot(slot), change, env));
         if claims {
             self.note_promise(slot, other, outcome.is_ok());
         }
@@ -174,7 +174,11 @@ impl<'a> Tool<'a> {
         let there = Query { write: true, asking: true, ..Query::default() };
         self.expect_served(from, key, here)?;
         self.expect_served(to, key, there)?;
-        // What is already there is replaced, as `fix` does: the source is what clients were served.
+        // What is already there is replaced, but only by its like, as `fix` does.
+        let there = self.sim.hosts[to].keys.get(key);
+        if there.is_some_and(|there| there != version) {
+            return Err(GaveUp(format!("{key:?} differs at hosts {from} and {to}")));
+        }
         self.sim.hosts[to].keys.set(key, version);
         // The source serves nobody until MIGRATE is done.
         self.step_at_once(|| format!("DEL {key:?} at host {from}, after MIGRATE"))?;
@@ -201,12 +205,7 @@ impl<'a> Tool<'a> {
             _ => self.choose_owner(slot, &mut open)?,
         };
         for &other in open.owners.iter().filter(|&&other| other != owner) {
-            self.ask(other, |cluster, _| {
-                let _ = cluster.del_slots([Ok((Slot(slot), Slot(slot)))]);
-                Ok(())
-            })?;
-            self.set_slot(other, slot, Setting::Node(owner))?;
-            self.set_slot(other, slot, Setting::Importing(owner))?;
+            self.demote(slot, other, owner)?;
             open.importing.retain(|&host| host != other);
             open.importing.push(other);
             open.migrating.retain(|&(host, _)| host != other);
@@ -226,6 +225,20 @@ impl<'a> Tool<'a> {
             }
             _ => Err(GaveUp(format!("slot {slot}: {open:?} cannot be mended"))),
         }
+    }
+
+    /// Another than the chosen owner has something of the slot, too. A node that ends between the
+    /// first two of these commands has keys of a slot without an owner, takes that, and loses
+    /// both to the owner's claim: redis-cli cannot be stopped there, and neither can this.
+    fn demote(&mut self, slot: u16, host: usize, owner: usize) -> Result<(), GaveUp> {
+        self.step(|| format!("host {host} gives {slot} up for host {owner}"))?;
+        let id = self.sim.id(owner);
+        let node = SlotChange::Node(id.as_bytes());
+        self.ask(host, |cluster, env| {
+            let _ = cluster.del_slots([Ok((Slot(slot), Slot(slot)))]);
+            let _ = cluster.set_slot(Slot(slot), node, env);
+            cluster.set_slot(Slot(slot), SlotChange::Importing(id.as_bytes()), env)
+        })
     }
 
     fn look_at(&mut self, slot: u16) -> Open {
@@ -327,22 +340,6 @@ enum Setting {
     Importing(usize),
     Node(usize),
     Stable,
-}
-
-/// CLUSTER SETSLOT, with what the command itself adds: a node that has taken a slot in says so.
-fn set_slot(
-    cluster: &mut Cluster,
-    slot: u16,
-    change: SlotChange<'_>,
-    env: Env<'_>,
-) -> Result<(), AdminError> {
-    let was_open = cluster.slots.importing_from(Slot(slot)).is_some();
-    cluster.set_slot(Slot(slot), change, env)?;
-    let owns = cluster.slots.owner(Slot(slot)) == Some(cluster.myself());
-    if matches!(change, SlotChange::Node(_)) && was_open && owns {
-        cluster.broadcast_pong(env.now_ms);
-    }
-    Ok(())
 }
 
 impl Sim {

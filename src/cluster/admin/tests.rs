@@ -132,7 +132,7 @@ fn a_slot_is_opened_at_the_right_end() {
     assert_eq!(set(7, SlotChange::Importing(&id)), Ok(()), "nobody owns it");
     assert_eq!(cluster.slots.migrating_to(Slot(1)), Some(other));
     assert_eq!(cluster.slots.importing_from(Slot(9)), Some(other));
-    assert_eq!(cluster.todo, Todo::UPDATE_STATE | Todo::SAVE);
+    assert_eq!(cluster.todo, Todo::UPDATE_STATE | Todo::SAVE | Todo::FSYNC);
     for slot in [1, 7, 9] {
         assert_eq!(cluster.set_slot(Slot(slot), SlotChange::Stable, keys.env()), Ok(()));
     }

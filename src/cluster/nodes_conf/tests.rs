@@ -129,7 +129,7 @@ fn older_forms_of_addresses() {
     let cluster = loaded(&format!("{A} 10.0.0.1:7000 myself,slave {B} 0 0 9 connected\n"));
     assert_eq!(&*cluster.me().address.ip, "10.0.0.1");
     assert_eq!(cluster.me().config_epoch, Epoch(0));
-    assert_eq!(node(&cluster, B).flags, NodeFlags::empty());
+    assert_eq!(node(&cluster, B).flags, NodeFlags::MIGRATE_TO);
 }
 
 #[test]

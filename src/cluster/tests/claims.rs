@@ -58,6 +58,7 @@ fn the_greater_epoch_owns_a_slot() {
 #[test]
 fn keys_of_a_lost_slot_are_dropped_and_its_mark_goes() {
     let mut net = Net::cluster(3);
+    net.keys[0].0.insert(2, 7);
     net.keys[0].0.insert(3, 7);
     let to = net.index(0, 1);
     net.nodes[0].slots.set_migrating(Slot(3), Some(to));
@@ -69,8 +70,10 @@ fn keys_of_a_lost_slot_are_dropped_and_its_mark_goes() {
     });
     let dropped: Vec<_> =
         net.others.iter().filter(|(_, a)| matches!(a, Action::DropSlotKeys(_))).collect();
-    assert_eq!(dropped, [&(0, Action::DropSlotKeys(Slot(3)))]);
+    assert_eq!(dropped, [&(0, Action::DropSlotKeys(Slot(2)))]);
     assert_eq!(net.nodes[0].slots.migrating_to(Slot(3)), None);
+    let importing = net.nodes[0].slots.importing_from(Slot(3));
+    assert_eq!(importing, Some(to), "keys that were still to be moved are kept");
     assert_eq!(net.nodes[0].slots.migrating_to(Slot(4)), Some(to));
 }
 
@@ -274,4 +277,34 @@ fn an_epoch_counts_only_together_with_its_slots() {
     assert_eq!(net.view(0, 1).config_epoch, Epoch(50));
     let owned = net.nodes[0].slots.owned_by(net.index(0, 1)).cloned().unwrap_or_default();
     assert!(owned.iter().all(|slot| net.nodes[0].slots.unclaimed.contains(slot)));
+}
+
+#[test]
+fn a_slot_that_was_taken_over_is_not_lost_to_its_last_owner() {
+    let mut net = Net::cluster(3);
+    let slot = net.nodes[1].slots.owned_by(net.nodes[1].myself()).unwrap().iter().next().unwrap();
+    let (me, id, from) = (net.nodes[0].myself(), net.id(0), net.index(0, 1));
+    let env = |now_ms| crate::cluster::Env { now_ms, keys: &crate::cluster::tests::net::NO_KEYS };
+    net.nodes[0].slots.set_importing(slot, Some(from));
+    let given = crate::cluster::SlotChange::Node(id.as_bytes());
+    net.nodes[0].set_slot(slot, given, env(net.now_ms)).unwrap();
+    let mine = net.nodes[0].me().config_epoch;
+    // It got a greater epoch at the same time.
+    let theirs = Epoch(mine.0 + 1);
+    claim(&mut net, 0, 1, |header| {
+        header.slots.insert(slot);
+        header.config_epoch = theirs;
+        header.current_epoch = theirs;
+    });
+    assert_eq!(net.nodes[0].slots.owner(slot), Some(me));
+    assert!(net.nodes[0].me().config_epoch > theirs);
+    // Once it has been heard without the slot, its claim is one like any other.
+    net.run(3000);
+    assert_eq!(net.nodes[1].slots.owner(slot), Some(net.index(1, 0)));
+    claim(&mut net, 0, 1, |header| {
+        header.slots.insert(slot);
+        header.config_epoch = Epoch(50);
+        header.current_epoch = Epoch(50);
+    });
+    assert_eq!(net.nodes[0].slots.owner(slot), Some(net.index(0, 1)));
 }

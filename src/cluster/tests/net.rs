@@ -16,6 +16,9 @@ use crate::keyspace::Slot;
 #[derive(Default)]
 pub struct Keys(pub BTreeMap<u16, usize>);
 
+/// For a node without keys.
+pub static NO_KEYS: Keys = Keys(BTreeMap::new());
+
 impl SlotKeys for Keys {
     fn keys_in_slot(&self, slot: Slot) -> usize {
         self.0.get(&slot.0).copied().unwrap_or(0)

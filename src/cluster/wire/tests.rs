@@ -155,7 +155,8 @@ fn patched(name: &str, patches: &[(usize, &[u8])]) -> Vec<u8> {
 fn each_defect_has_its_name() {
     let at_ip = 2168;
     let at_body = HEADER_BYTES;
-    let cases: &[(&str, &[(usize, &[u8])], Malformed)] = &[
+    type Patches<'a> = &'a [(usize, &'a [u8])];
+    let cases: &[(&str, Patches<'_>, Malformed)] = &[
         ("plain_ping", &[(8, &[0, 2])], Malformed::Version(2)),
         ("plain_ping", &[(12, &[0, 11])], Malformed::UnknownKind(11)),
         ("plain_ping", &[(12, &[0xff, 0xff])], Malformed::UnknownKind(0xffff)),

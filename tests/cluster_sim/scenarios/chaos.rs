@@ -15,7 +15,8 @@ fn chaos() {
         for host in 0..HOSTS {
             sim.hosts[host].clock_skew_ms = sim.below(300) as i64;
         }
-        for _ in 0..20 {
+        let troubles = 5 + sim.below(40);
+        for _ in 0..troubles {
             trouble(&mut sim);
             sim.run_up_to(NODE_TIMEOUT_MS);
         }
@@ -24,7 +25,7 @@ fn chaos() {
         for slot in KEYED_SLOTS {
             mend(&mut sim, slot);
         }
-        sim.settle(90_000);
+        sim.settle(60_000);
         sim.check_keys();
     });
 }

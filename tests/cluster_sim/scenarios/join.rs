@@ -12,14 +12,14 @@ fn newcomers(seed: u64) -> Sim {
     sim.net.weather = some_weather(&mut sim);
     let (with_epochs, with_slots) = (sim.one_in(2), sim.one_in(2));
     let shares = Formed::evenly(sim.hosts.len()).slots;
-    for host in 0..sim.hosts.len() {
+    for (host, &share) in shares.iter().enumerate() {
         sim.start(host);
         if with_epochs {
             let epoch = host as i64 + 1;
             sim.ask(host, |cluster, _| cluster.set_config_epoch(epoch)).unwrap().unwrap();
         }
         if with_slots {
-            give_slots(&mut sim, host, shares[host]);
+            give_slots(&mut sim, host, share);
         }
     }
     sim
@@ -53,8 +53,8 @@ fn finish(mut sim: Sim) {
     sim.settle(120_000);
     let shares = Formed::evenly(sim.hosts.len()).slots;
     if sim.promised.is_empty() {
-        for host in 0..sim.hosts.len() {
-            give_slots(&mut sim, host, shares[host]);
+        for (host, share) in shares.into_iter().enumerate() {
+            give_slots(&mut sim, host, share);
             sim.run_up_to(300);
         }
         sim.settle(60_000);

@@ -49,19 +49,28 @@ fn fault(seed: u64, from: usize, to: usize) -> Fault {
 
 #[test]
 fn reshard_with_crashes() {
-    seeds("reshard_with_crashes", 2 * 4 * STEPS as u64, |seed| {
-        let mut sim = formed(seed, 4);
-        let slot = KEYED_SLOTS[sim.below(KEYED_SLOTS.len())];
-        let (from, to) = two_ends(&mut sim, slot);
-        let fault = fault(seed, from, to);
-        let outcome = Tool::new(&mut sim, Some(fault), true).move_slot(slot, from, to);
-        sim.trace(|| format!("the tool: {outcome:?}"));
-        recover(&mut sim);
-        mend(&mut sim, slot);
-        sim.check_keys();
-        sim.write_some(20);
-        sim.check_keys();
-    });
+    seeds("reshard_with_crashes", 2 * 4 * STEPS as u64, with_crashes);
+}
+
+/// A node that had the greatest epoch already took a slot over, said OK, and lost its power.
+#[test]
+fn reshard_to_the_greatest_epoch_survives_power_loss() {
+    with_crashes(115);
+    with_crashes(116);
+}
+
+fn with_crashes(seed: u64) {
+    let mut sim = formed(seed, 4);
+    let slot = KEYED_SLOTS[sim.below(KEYED_SLOTS.len())];
+    let (from, to) = two_ends(&mut sim, slot);
+    let fault = fault(seed, from, to);
+    let outcome = Tool::new(&mut sim, Some(fault), true).move_slot(slot, from, to);
+    sim.trace(|| format!("the tool: {outcome:?}"));
+    recover(&mut sim);
+    mend(&mut sim, slot);
+    sim.check_keys();
+    sim.write_some(20);
+    sim.check_keys();
 }
 
 /// Whoever ended is started again, sooner or later.
