@@ -3,7 +3,6 @@
 
 pub mod alloc;
 pub mod clock;
-pub mod crc16;
 pub mod crc64;
 pub mod glob;
 mod grisu;

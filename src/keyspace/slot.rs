@@ -1,7 +1,6 @@
 //! Slots: which one a key belongs to, and how many keys each of them has. Used by the databases,
 //! and by the cluster for redirection; standalone, everything is in slot 0.
 
-use crate::base::crc16::crc16;
 use crate::base::limits::SLOTS;
 
 /// One of a cluster's 16,384 hash slots.
@@ -15,7 +14,7 @@ impl Slot {
     /// anything, else of the whole key.
     pub fn of_key(key: &[u8]) -> Slot {
         let tag = hash_tag(key).unwrap_or(key);
-        Slot(crc16(tag) % SLOTS as u16)
+        Slot(crc16::State::<crc16::XMODEM>::calculate(tag) % SLOTS as u16)
     }
 
     #[inline]
