@@ -10,24 +10,32 @@ const HOSTS: usize = 6;
 
 #[test]
 fn chaos() {
-    seeds("chaos", 30, |seed| {
-        let mut sim = formed(seed, HOSTS);
-        for host in 0..HOSTS {
-            sim.hosts[host].clock_skew_ms = sim.below(300) as i64;
-        }
-        let troubles = 5 + sim.below(40);
-        for _ in 0..troubles {
-            trouble(&mut sim);
-            sim.run_up_to(NODE_TIMEOUT_MS);
-        }
-        calm_down(&mut sim);
-        sim.settle(90_000);
-        for slot in KEYED_SLOTS {
-            mend(&mut sim, slot);
-        }
-        sim.settle(60_000);
-        sim.check_keys();
-    });
+    seeds("chaos", 60, all_at_once);
+}
+
+/// The last owner of a slot and the node that had just taken it over got the same epoch.
+#[test]
+fn chaos_of_colliding_epochs_while_a_slot_moves() {
+    all_at_once(6291);
+}
+
+fn all_at_once(seed: u64) {
+    let mut sim = formed(seed, HOSTS);
+    for host in 0..HOSTS {
+        sim.hosts[host].clock_skew_ms = sim.below(300) as i64;
+    }
+    let troubles = 5 + sim.below(40);
+    for _ in 0..troubles {
+        trouble(&mut sim);
+        sim.run_up_to(NODE_TIMEOUT_MS);
+    }
+    calm_down(&mut sim);
+    sim.settle(90_000);
+    for slot in KEYED_SLOTS {
+        mend(&mut sim, slot);
+    }
+    sim.settle(60_000);
+    sim.check_keys();
 }
 
 /// The same seed is the same run.

@@ -59,6 +59,13 @@ fn reshard_to_the_greatest_epoch_survives_power_loss() {
     with_crashes(116);
 }
 
+/// The source forgot that the slot was on its way, and heard of the owner that `fix` had chosen
+/// before the tool could tell it to keep the keys that were left.
+#[test]
+fn reshard_mended_after_power_loss() {
+    with_crashes(76);
+}
+
 fn with_crashes(seed: u64) {
     let mut sim = formed(seed, 4);
     let slot = KEYED_SLOTS[sim.below(KEYED_SLOTS.len())];
