@@ -98,6 +98,14 @@ pub const MIGRATE_REPLY_BYTES_MAX: usize = 16 * 1024;
 pub const MIGRATE_SOCKETS_MAX: usize = 64;
 /// They are closed after so long without use (Redis: MIGRATE_SOCKET_CACHE_TTL).
 pub const MIGRATE_SOCKET_IDLE_S: u64 = 10;
+/// Longest time that a load works before the loop gets its turn, in microseconds.
+pub const LOAD_SLICE_US: u64 = 20_000;
+/// Bytes of a snapshot that are read ahead for a client that asked for it.
+pub const SYNC_CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of a snapshot after which the disk is waited for (Redis: REDIS_AUTOSYNC_BYTES).
+pub const RDB_SYNC_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes of an RDB file that are read, or written, at once, unless a value is longer.
+pub const RDB_PIECE_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(LAZYFREE_THRESHOLD < FREE_NOW_EFFORT_MAX);
 const _: () = assert!(BIG_ARG_BYTES <= BIG_ARG_RESERVE_BYTES);

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::{Action, Cluster, Env, Epoch, NodeId, NodeIndex, ShardId, SlotSet, Todo, all_slots};
 use crate::keyspace::Slot;
+use crate::resp::error::NO_REPLICATION;
 
 /// A forgotten node must not come back by gossip for so long (Redis: CLUSTER_BLACKLIST_TTL).
 pub const FORGET_SECONDS: u64 = 60;
@@ -94,7 +95,7 @@ impl fmt::Display for AdminError {
             AdminError::ReplicateNeedsEmpty => {
                 "To set a master the node must be empty and without assigned slots."
             }
-            AdminError::NoReplication => "Replication is not available on this node",
+            AdminError::NoReplication => NO_REPLICATION,
             AdminError::FailoverOnPrimary => "You should send CLUSTER FAILOVER to a replica",
             AdminError::FailoverOfUnknown => "I'm a replica but my master is unknown to me",
             AdminError::FailoverOfFailed => {

@@ -33,7 +33,7 @@ pub fn config_set(ctx: &mut Context<'_>) -> Result<(), Error> {
     }
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|p| (p[0], p[1])).collect();
     redact_secrets(ctx, &pairs);
-    let caller = Caller { loading: false, local: ctx.client.is_local() };
+    let caller = Caller { loading: ctx.core.is_loading(), local: ctx.client.is_local() };
     let change = ctx.core.config.set_many(&pairs, caller).map_err(refusal)?;
     if let Some(warning) = ctx.core.config.oom_score_adj_values.warning()
         && change.before().oom_score_adj_values != ctx.core.config.oom_score_adj_values

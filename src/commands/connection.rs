@@ -211,7 +211,7 @@ pub const COMMANDS: &[Command] = &[
         .syntax("[message]")
         .since("1.0.0", Group::Connection)
         .complexity("O(1)")
-        .flags(&[FAST])
+        .flags(&[FAST, TELLS_DISK_ERRORS])
         .categories(&[CONNECTION])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
     Command::new("quit", -1, quit)

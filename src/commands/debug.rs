@@ -9,6 +9,8 @@ mod settings;
 use crate::base::clock;
 use crate::base::glob;
 use crate::core::Effect;
+use crate::core::client::ClientFlags;
+use crate::core::effects::Reload;
 use crate::dispatch::Context;
 use crate::dispatch::cursor::parse_i64;
 use crate::dispatch::declare::*;
@@ -46,6 +48,7 @@ const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Subcommand)] = &[
     ("PAUSE-CRON", 3..=3, settings::pause_cron),
     ("POPULATE", 3..=5, populate),
     ("PROTOCOL", 3..=3, protocol::protocol),
+    ("RELOAD", ANY_ARGS, reload),
     ("REPLYBUFFER", 4..=4, settings::replybuffer),
     ("RESTART", ANY_ARGS, restart),
     ("SDSLEN", 3..=3, inspect::sdslen),
@@ -130,6 +133,30 @@ fn restart(ctx: &mut Context<'_>) -> Result<(), Error> {
         graceful: ctx.args.at(1).eq_ignore_ascii_case(b"RESTART"),
         delay_ms: u64::try_from(delay_ms).unwrap_or(0),
     });
+    Ok(())
+}
+
+fn reload(ctx: &mut Context<'_>) -> Result<(), Error> {
+    let mut how = Reload::default();
+    let mut options = ctx.cursor(2);
+    while options.remaining() > 0 {
+        match () {
+            () if options.take_word("MERGE") => how.merge = true,
+            () if options.take_word("NOFLUSH") => how.noflush = true,
+            () if options.take_word("NOSAVE") => how.nosave = true,
+            () => {
+                let words = "DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+                return Err(Error::err(words));
+            }
+        }
+    }
+    let in_exec = ctx.client.is(ClientFlags::DENY_BLOCKING);
+    if in_exec {
+        // Replies of a transaction keep their order: a failure is in the log.
+        ctx.client.reply.ok();
+    }
+    let client = (!in_exec).then_some(ctx.client.id);
+    ctx.core.effects.push(Effect::Reload { client, how });
     Ok(())
 }
 
@@ -256,6 +283,19 @@ const HELP: &[&str] = &[
     "    Reply with a test value of the specified type. <type> can be: string,",
     "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
     "    true, false.",
+    "RELOAD [option ...]",
+    "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
+    "    * MERGE: conflicting keys will be loaded from RDB.",
+    "    * NOFLUSH: the existing database will not be removed before load, but",
+    "      conflicting keys will generate an exception and kill the server.",
+    "    * NOSAVE: the database will be loaded from an existing RDB file.",
+    "    Examples:",
+    "    * DEBUG RELOAD: verify that the server is able to persist, flush and reload",
+    "      the database.",
+    "    * DEBUG RELOAD NOSAVE: replace the current database with the contents of an",
+    "      existing RDB file.",
+    "    * DEBUG RELOAD NOSAVE NOFLUSH MERGE: add the contents of an existing RDB",
+    "      file to the database.",
     "RESTART [<milliseconds>]",
     "    Graceful restart: save config, db, restart after a <milliseconds> delay (default 0).",
     "SDSLEN <key>",

@@ -18,7 +18,9 @@ pub mod lolwut;
 pub mod memory;
 pub mod migrate;
 mod object;
+pub mod persistence;
 pub mod pubsub;
+pub mod replication;
 mod scan;
 pub mod server;
 pub mod slowlog;
@@ -44,8 +46,10 @@ pub const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     latency::COMMANDS,
     memory::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
     migrate::COMMANDS,
+    replication::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,
     strings::COMMANDS,

@@ -22,6 +22,9 @@ pub fn dbsize(ctx: &mut Context<'_>) -> Result<(), Error> {
 pub fn flushall(ctx: &mut Context<'_>) -> Result<(), Error> {
     let free = parse_flush(ctx)?;
     flush(ctx.core, None, free);
+    if ctx.core.snapshots.child.is_some() || !ctx.core.config.save.is_empty() {
+        ctx.core.effects.push(Effect::AllFlushed);
+    }
     ctx.client.reply.ok();
     Ok(())
 }
@@ -103,7 +106,7 @@ pub fn shutdown(ctx: &mut Context<'_>) -> Result<(), Error> {
         let words = "SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client";
         return Err(Error::err(words));
     }
-    ctx.core.effects.push(Effect::Shutdown(how));
+    ctx.core.effects.push(Effect::Shutdown { client: ctx.client.id, how });
     Ok(())
 }
 

@@ -122,6 +122,8 @@ impl Config {
         text.push(b'\n');
         text.extend_from_slice(&sources.options);
         loader.read_text(&text, 0)?;
+        // Who starts a node from files and options has one that keeps its keys.
+        loader.config.startup.keeps_snapshots = true;
         Ok(loader.notes)
     }
 

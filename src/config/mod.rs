@@ -42,6 +42,8 @@ use directive::Source;
 
 /// Slowest and fastest that cron may run (Redis: CONFIG_MIN_HZ, CONFIG_MAX_HZ).
 const HZ_RANGE: (u32, u32) = (1, 500);
+/// Who sets one of these means a node that keeps its keys.
+const SNAPSHOT_DIRECTIVES: [&str; 3] = ["dir", "dbfilename", "save"];
 
 /// A directive found under one of its names.
 #[derive(Clone, Copy)]
@@ -76,13 +78,14 @@ impl Config {
         self
     }
 
-    /// Is a node of a cluster, which keeps its nodes.conf in this directory.
+    /// Is a node of a cluster, which keeps its nodes.conf and its snapshots in this directory.
     pub fn cluster(mut self, dir: impl AsRef<Path>) -> Result<Self, SetError> {
         self.cluster_enabled = true;
         self.dir(dir)
     }
 
-    /// Keeps files of relative names in this directory, which must exist.
+    /// Keeps files of relative names in this directory, which must exist; snapshots, too, as the
+    /// directive `save` says.
     pub fn dir(self, dir: impl AsRef<Path>) -> Result<Self, SetError> {
         self.set("dir", dir.as_ref().as_os_str().as_bytes())
     }
@@ -101,6 +104,7 @@ impl Config {
             .directive
             .set(self, &args, Source::Set)
             .map_err(|words| SetError::refused(found.name, words))?;
+        self.startup.keeps_snapshots |= SNAPSHOT_DIRECTIVES.contains(&found.directive.name);
         self.normalize();
         Ok(())
     }

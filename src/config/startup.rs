@@ -44,6 +44,9 @@ pub struct Startup {
     pub argv: Vec<Vec<u8>>,
     /// Port 0 means any free one instead of none: a node embedded in a test.
     pub any_port: bool,
+    /// Snapshots are loaded at the start, and made at save points and at the end. Not so for a node
+    /// that is embedded without a word about files: it must not leave any behind.
+    pub keeps_snapshots: bool,
     /// Commands to rename, in order.
     pub rename_commands: Vec<RenameCommand>,
     /// Users to create, in order.

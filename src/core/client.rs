@@ -47,6 +47,8 @@ bitflags! {
         const ASKING = 1 << 15;
         /// READONLY: reads what the primary of this replica owns.
         const READONLY = 1 << 16;
+        /// Said by REPLCONF where it listens: it wants all changes, not just a snapshot.
+        const ANNOUNCED_REPLICA = 1 << 17;
     }
 }
 
@@ -55,6 +57,8 @@ bitflags! {
 pub enum Blocked {
     /// CLIENT PAUSE holds its next command back.
     Postponed,
+    /// SYNC: all it gets from here on is a snapshot.
+    Sync,
 }
 
 /// A transaction between MULTI and EXEC.

@@ -40,6 +40,11 @@ impl Clients {
         self.slots.get_mut(token)?.take()
     }
 
+    /// Takes a client out by its id; `put_back` must follow.
+    pub fn take_by_id(&mut self, id: ClientId) -> Option<Box<Client>> {
+        self.take(self.token_of(id)?)
+    }
+
     /// Puts back what `take` gave.
     #[inline]
     pub fn put_back(&mut self, client: Box<Client>) {

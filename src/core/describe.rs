@@ -59,6 +59,7 @@ impl Core {
     /// CLIENT LIST's flags; `N` where none applies.
     fn flag_letters(&self, client: &Client) -> String {
         let letters = [
+            (client.blocked == Some(Blocked::Sync), 'S'),
             (client.is(ClientFlags::MONITOR), 'O'),
             (client.blocked == Some(Blocked::Postponed), 'b'),
             (client.is(ClientFlags::MULTI), 'x'),

@@ -18,8 +18,13 @@ pub enum Effect {
         /// What must react, and how to take it back.
         change: Change,
     },
-    /// End the process (SHUTDOWN).
-    Shutdown(Shutdown),
+    /// End the process (SHUTDOWN), or tell why not.
+    Shutdown {
+        /// Who asked.
+        client: ClientId,
+        /// In which way.
+        how: Shutdown,
+    },
     /// Begin anew as another process (DEBUG RESTART, DEBUG CRASH-AND-RECOVER). Only when that fails
     /// there is a reply.
     Restart {
@@ -45,6 +50,41 @@ pub enum Effect {
         /// Who waits for the reply; none where one was given within a transaction.
         client: Option<ClientId>,
     },
+    /// Save all keys, then reply to the client how that went (SAVE).
+    Save {
+        /// Who waits for the reply.
+        client: ClientId,
+    },
+    /// Start a child that saves all keys, then reply to the client whether it runs (BGSAVE).
+    BackgroundSave {
+        /// Who waits for the reply.
+        client: ClientId,
+    },
+    /// All keys are gone (FLUSHALL): what is on disk, or on its way there, must go, too.
+    AllFlushed,
+    /// Save all keys and load them again (DEBUG RELOAD), then reply how that went.
+    Reload {
+        /// Who waits for the reply; none where one was given within a transaction.
+        client: Option<ClientId>,
+        /// In which way.
+        how: Reload,
+    },
+    /// Send the client a snapshot of all keys (SYNC).
+    Sync {
+        /// Who asked.
+        client: ClientId,
+    },
+}
+
+/// How DEBUG RELOAD was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reload {
+    /// Keys of the file replace those of the same name.
+    pub merge: bool,
+    /// Keys that are there stay.
+    pub noflush: bool,
+    /// Load the file that is there.
+    pub nosave: bool,
 }
 
 /// How SHUTDOWN was asked for.

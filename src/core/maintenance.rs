@@ -84,8 +84,11 @@ impl Core {
     /// While clients are paused, keys whose time is over are hidden and stay, so that nothing
     /// changes.
     pub fn pause_changed(&mut self) {
-        let paused = self.pause.mode().is_some();
-        let mode = if paused { ExpireMode::Hide } else { ExpireMode::Remove };
+        let mode = match self.pause.mode() {
+            _ if self.is_loading() => ExpireMode::Ignore,
+            Some(_) => ExpireMode::Hide,
+            None => ExpireMode::Remove,
+        };
         self.keyspace.set_expire_mode(mode);
     }
 

@@ -11,6 +11,7 @@ mod describe;
 pub mod effects;
 pub mod info;
 pub mod latency;
+pub mod loading;
 mod maintenance;
 pub mod memory;
 pub mod migration;
@@ -20,6 +21,7 @@ pub mod peers;
 pub mod rates;
 pub mod running;
 pub mod slowlog;
+pub mod snapshots;
 pub mod stats;
 pub mod system;
 
@@ -72,6 +74,8 @@ pub struct Core {
     pub stats: stats::Stats,
     /// Figures per second, and recent peaks.
     pub rates: rates::Rates,
+    /// Snapshots on disk.
+    pub snapshots: snapshots::Snapshots,
     /// What must be remembered about memory.
     pub memory: memory::MemoryMarks,
     /// What the operating system said when the cron last asked.
@@ -164,6 +168,7 @@ impl Core {
             clients: Clients::default(),
             stats: stats::Stats::new(identity.command_names.len()),
             rates: rates::Rates::default(),
+            snapshots: snapshots::Snapshots::new(now.seconds()),
             memory: memory::MemoryMarks::default(),
             system: system::System::default(),
             slowlog: slowlog::Slowlog::default(),

@@ -68,6 +68,8 @@ pub struct Stats {
     pub writes_processed: u64,
     /// Clients closed to keep within maxmemory-clients.
     pub evicted_clients: u64,
+    /// Snapshots that SYNC asked for.
+    pub full_syncs: u64,
     /// Authentications that failed.
     pub acl_denied_auth: u64,
     /// Reply buffers that shrank because their client was idle.
@@ -100,6 +102,8 @@ impl Core {
         self.stats = Stats::new(self.stats.commands.len());
         self.rates = Rates { peaks: self.rates.peaks, ..Rates::default() };
         self.keyspace.reset_stats();
+        let snapshots = &mut self.snapshots;
+        (snapshots.saves, snapshots.forks, snapshots.last_fork_us) = (0, 0, 0);
     }
 }
 

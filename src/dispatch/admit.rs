@@ -44,7 +44,13 @@ pub fn admit(
     if core.config.maxmemory > 0 {
         check_memory(core, client, entry)?;
     }
+    if core.writes_cannot_be_saved() {
+        check_disk(client, entry)?;
+    }
     check_replicas(core, client, entry)?;
+    if core.is_loading() {
+        check_loading(entry)?;
+    }
     if let Some(mode) = core.pause.mode()
         && (mode == PauseMode::All || may_replicate(client, entry))
     {
@@ -85,6 +91,17 @@ fn check_memory(core: &mut Core, client: &Client, entry: &Registered) -> Result<
     let queued = client.is(ClientFlags::MULTI) && !flags.contains(Flags::RUNS_IN_MULTI);
     let grows = union_flags(client, entry).contains(Flags::DENYOOM);
     if queued || grows { Err(Error::OutOfMemory) } else { Ok(()) }
+}
+
+/// Snapshots fail: nothing may be changed that could not be kept.
+fn check_disk(client: &Client, entry: &Registered) -> Result<(), Error> {
+    let refused = Flags::WRITE | Flags::TELLS_DISK_ERRORS;
+    if union_flags(client, entry).intersects(refused) { Err(Error::CannotSave) } else { Ok(()) }
+}
+
+/// While a snapshot is loaded, only what needs no keys is served.
+fn check_loading(entry: &Registered) -> Result<(), Error> {
+    if entry.command.flags.contains(Flags::LOADING) { Ok(()) } else { Err(Error::Loading) }
 }
 
 /// min-replicas-to-write: a node without replicas has none that are good.

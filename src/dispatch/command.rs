@@ -77,6 +77,9 @@ bitflags! {
         const MOVES_KEYS = 1 << 24;
         /// What it says holds for exactly the command after it (ASKING). Not shown by COMMAND INFO.
         const SAYS_ASKING = 1 << 25;
+        /// Refused as writes are while snapshots fail, so that whoever watches the node learns of
+        /// it (PING). Not shown by COMMAND INFO.
+        const TELLS_DISK_ERRORS = 1 << 26;
     }
 }
 

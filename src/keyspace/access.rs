@@ -33,13 +33,15 @@ pub(super) struct Access {
     /// Whether lookups leave a trace: not while a child process shares the pages, nor for CLIENT
     /// NO-TOUCH.
     pub(super) enabled: bool,
+    /// A child process shares the pages.
+    pub(super) saving: bool,
     ticks: u32,
     minutes: u32,
 }
 
 impl Access {
     pub(super) fn new() -> Self {
-        Access { mode: AccessMode::Lru, enabled: true, ticks: 0, minutes: 0 }
+        Access { mode: AccessMode::Lru, enabled: true, saving: false, ticks: 0, minutes: 0 }
     }
 
     #[inline]

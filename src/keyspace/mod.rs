@@ -178,11 +178,16 @@ impl Keyspace {
         self.access.mode = mode;
     }
 
-    /// Whether lookups touch access times at all: not for CLIENT NO-TOUCH, nor while a child
-    /// process saves.
+    /// Whether lookups touch access times at all: not for CLIENT NO-TOUCH.
     #[inline]
     pub fn set_touching(&mut self, touching: bool) {
-        self.access.enabled = touching;
+        self.access.enabled = touching && !self.access.saving;
+    }
+
+    /// While a child process saves, no lookup touches access times.
+    pub fn set_saving(&mut self, saving: bool) {
+        self.access.saving = saving;
+        self.set_touching(true);
     }
 
     /// Which classes of events are kept to be published.
@@ -372,6 +377,31 @@ impl Keyspace {
         self.dbs[db].insert(key, record);
         self.effects.events.notify(EventClass::NEW, "new", db, key.bytes);
         self.effects.watched.touch(db, key.bytes, true);
+    }
+
+    /// Stores a key of a file that is loaded; false if it is there already. No effects: nobody has
+    /// seen the keyspace without it.
+    pub fn load(
+        &mut self,
+        db: usize,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        (expire_at, lru): (Option<i64>, u32),
+    ) -> bool {
+        let absent = self.dbs[db].get(key).is_none();
+        if absent {
+            let mut record = Record::new(key.bytes, value, expire_at);
+            record.set_lru(lru);
+            self.dbs[db].insert(key, record);
+        }
+        absent
+    }
+
+    /// What a record has of accesses that a file tells of, or else what a new one has.
+    pub fn lru_of(&self, idle_seconds: Option<u64>, frequency: Option<u8>) -> u32 {
+        let idle = idle_seconds.and_then(|seconds| self.access.of_idle(seconds));
+        let lfu = frequency.and_then(|counter| self.access.of_frequency(counter));
+        lfu.or(idle).unwrap_or(self.access.fresh())
     }
 
     /// Removes a key; whether there was one whose time was not over. Signals.

@@ -120,6 +120,7 @@ impl Node {
         self.clients_cron();
         self.core.expire_cycle();
         self.core.note_memory_peak();
+        self.saving_cron();
         if self.cron.every(Duration::from_millis(100)) {
             self.core.system = system::sample();
             self.core.sample_rates();
@@ -152,6 +153,7 @@ impl Node {
         self.core.evict_in_background();
         self.core.evict_clients(None);
         self.run_effects();
+        self.feed_syncs();
         self.flush_pending();
         if let Some(bus) = &mut self.bus {
             bus.flush(&mut self.core);

@@ -5,7 +5,6 @@ use crate::base::alloc;
 use crate::cluster::Todo;
 use crate::config::{Apply, Change, SetError, strerror};
 use crate::core::client::{Blocked, ClientFlags};
-use crate::core::effects::Shutdown;
 use crate::core::{Client, ClientId, Effect};
 use crate::resp::Error;
 
@@ -46,12 +45,17 @@ impl Node {
                 self.restart(client, graceful, delay_ms);
             }
             Effect::Segfault { client, args } => self.segfault(client, &args),
-            Effect::Shutdown(how) => self.shutdown(how),
+            Effect::Shutdown { client, how } => self.shutdown_for(client, how),
             Effect::Unpaused => {
                 self.core.pause_changed();
                 self.resume_postponed();
             }
             Effect::SaveClusterConfig { client } => self.save_cluster_config(client),
+            Effect::Save { client } => self.save_for(client),
+            Effect::BackgroundSave { client } => self.background_save_for(client),
+            Effect::AllFlushed => self.all_flushed(),
+            Effect::Reload { client, how } => self.reload(client, how),
+            Effect::Sync { client } => self.sync(client),
         }
     }
 
@@ -89,9 +93,9 @@ impl Node {
 
     /// Replies OK or an error to a client whose command only now is known to have worked. Without
     /// a client, who was told OK within a transaction, an error is logged.
-    fn answer(&mut self, client: Option<ClientId>, outcome: Result<(), Error>) {
-        let token = client.and_then(|client| self.core.clients.token_of(client));
-        let Some(mut client) = token.and_then(|token| self.core.clients.take(token)) else {
+    pub(super) fn answer(&mut self, client: Option<ClientId>, outcome: Result<(), Error>) {
+        let Some(mut client) = client.and_then(|client| self.core.clients.take_by_id(client))
+        else {
             if let Err(error) = outcome {
                 log::warn!("{error}");
             }
@@ -177,12 +181,6 @@ impl Node {
         cluster.mark(Todo::SAVE | Todo::FSYNC);
         let mine = cluster.me().id;
         bus.file().relocate(path, mine.as_str()).inspect_err(|error| log::warn!("{error}")).is_ok()
-    }
-
-    /// Ends the node after this turn. There is no dataset on disk to be saved first.
-    pub(super) fn shutdown(&mut self, _how: Shutdown) {
-        log::info!("User requested shutdown...");
-        self.exit = Some(0);
     }
 
     /// The pause is over: what it held back goes on, in order of connection.

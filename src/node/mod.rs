@@ -4,6 +4,7 @@
 mod banner;
 mod bus;
 mod bus_link;
+mod child;
 mod clients_cron;
 mod closing;
 pub mod connection;
@@ -16,13 +17,17 @@ mod flush;
 mod helper;
 mod joining;
 mod listeners;
+mod loading;
 pub mod logging;
 mod nodes_file;
 pub mod process;
 mod requests;
 mod restart;
+mod saving;
 mod server;
 mod signals;
+mod snapshot_file;
+mod sync;
 mod system;
 mod tokens;
 mod turn;
@@ -40,6 +45,8 @@ use self::connection::Connection;
 use self::cron::Cron;
 use self::helper::Helper;
 use self::listeners::Listener;
+use self::loading::Loading;
+use self::saving::Saver;
 use self::signals::Signals;
 use crate::core::Core;
 use crate::dispatch::Table;
@@ -64,6 +71,10 @@ pub struct Node {
     /// The cluster bus; none when standalone.
     bus: Option<Box<Bus>>,
     cron: Cron,
+    /// The snapshot that is being made, and who waits for it.
+    saver: Saver,
+    /// The snapshot that is being loaded.
+    loading: Option<Box<Loading>>,
     helper: Helper,
     signals: Option<Signals>,
     /// Set by a handle on another thread, together with a wake-up.

@@ -25,6 +25,14 @@ pub struct NodesFile {
     locked: File,
 }
 
+impl Drop for NodesFile {
+    fn drop(&mut self) {
+        // A child that was just forked holds the same lock until it has closed its copy of the
+        // file. If this fails, it is gone when that is.
+        let _ = self.locked.unlock();
+    }
+}
+
 impl NodesFile {
     /// Opens and locks the file, makes an empty one if there is none, and tells what it says.
     pub fn open(path: PathBuf) -> io::Result<(NodesFile, Vec<u8>)> {

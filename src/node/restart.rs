@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{Node, crash};
 use crate::base::clock;
 use crate::core::ClientId;
+use crate::core::effects::Shutdown;
 use crate::resp::{Error, OwnedArgs};
 
 impl Node {
@@ -19,7 +20,10 @@ impl Node {
             // No turn ends any more that would save what is new in the cluster.
             bus.before_sleep(&mut self.core);
         }
-        let error = self.try_restart(graceful, delay_ms).err();
+        let error = match graceful && !self.settle(Shutdown::default()) {
+            true => Some(io::Error::other("the keys cannot be saved")),
+            false => self.try_restart(graceful, delay_ms).err(),
+        };
         log::warn!("Can't restart: {}", error.map(|e| e.to_string()).unwrap_or_default());
         let Some(token) = self.core.clients.token_of(client) else { return };
         let Some(mut client) = self.core.clients.take(token) else { return };

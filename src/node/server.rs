@@ -13,6 +13,7 @@ use slab::Slab;
 use super::cron::Cron;
 use super::dial::TcpDialer;
 use super::helper::Helper;
+use super::saving::Saver;
 use super::signals::Signals;
 use super::tokens::WAKER;
 use super::turn::EVENTS_PER_POLL;
@@ -45,6 +46,9 @@ impl Server {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let table = crate::commands::table(&config)?;
         let now = Now { unix_us: clock::unix_us() };
+        if !config.startup.keeps_snapshots {
+            config.save.clear();
+        }
         config.databases = if config.cluster_enabled { 1 } else { config.databases };
         let known = if config.cluster_enabled { Some(joining::load(&config)?) } else { None };
         let bound = listeners::bind_all(&config)?;
@@ -69,6 +73,8 @@ impl Server {
             batch: Batch::default(),
             bus,
             helper: Helper::start()?,
+            saver: Saver::default(),
+            loading: None,
             signals: None,
             stop: Arc::new(AtomicBool::new(false)),
             exit: None,

@@ -11,6 +11,7 @@ use signal_hook::low_level::pipe;
 
 use super::Node;
 use super::tokens::SIGNALS;
+use crate::config::ShutdownFlags;
 use crate::core::effects::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,14 +50,27 @@ impl Node {
         let Some(signals) = &mut self.signals else { return };
         let mut drain = [0; 64];
         while matches!(signals.pipe.read(&mut drain), Ok(n) if n > 0) {}
-        let name = if signals.interrupt.load(Ordering::Relaxed) {
-            "SIGINT"
+        let config = &self.core.config;
+        let (name, flags) = if signals.interrupt.load(Ordering::Relaxed) {
+            ("SIGINT", config.shutdown_on_sigint)
         } else if signals.terminate.load(Ordering::Relaxed) {
-            "SIGTERM"
+            ("SIGTERM", config.shutdown_on_sigterm)
         } else {
             return;
         };
         log::warn!("Received {name} scheduling shutdown...");
-        self.shutdown(Shutdown::default());
+        let how = Shutdown {
+            save: flags.contains(ShutdownFlags::SAVE),
+            nosave: flags.contains(ShutdownFlags::NOSAVE),
+            now: flags.contains(ShutdownFlags::NOW),
+            force: flags.contains(ShutdownFlags::FORCE),
+        };
+        if !self.shutdown(how)
+            && let Some(signals) = &self.signals
+        {
+            // The next signal is a new attempt.
+            signals.interrupt.store(false, Ordering::Relaxed);
+            signals.terminate.store(false, Ordering::Relaxed);
+        }
     }
 }

@@ -7,8 +7,10 @@ use mio::Token;
 pub const WAKER: Token = Token(usize::MAX);
 /// The signals' pipe.
 pub const SIGNALS: Token = Token(usize::MAX - 1);
+/// The pipe of the child that saves.
+pub const CHILD: Token = Token(usize::MAX - 2);
 /// Listeners count down from here.
-const FIRST_LISTENER: usize = usize::MAX - 2;
+const FIRST_LISTENER: usize = usize::MAX - 3;
 /// Listeners of the bus count down from here.
 const FIRST_BUS_LISTENER: usize = FIRST_LISTENER - LISTENERS_MAX;
 /// Tokens from here on are neither clients nor links.
@@ -29,6 +31,8 @@ pub enum Source {
     Waker,
     /// A signal came.
     Signals,
+    /// The child that saves reports, or has ended.
+    Child,
     /// Clients wait at the listener of this index.
     Listener(usize),
     /// Nodes wait at the bus's listener of this index.
@@ -46,6 +50,7 @@ impl Source {
         match token {
             WAKER => Source::Waker,
             SIGNALS => Source::Signals,
+            CHILD => Source::Child,
             Token(n) if n < FIRST_LINK => Source::Client(n),
             Token(n) if n <= FIRST_SPECIAL => Source::Link(LinkSlot(n - FIRST_LINK)),
             Token(n) if n <= FIRST_BUS_LISTENER => Source::BusListener(FIRST_BUS_LISTENER - n),
@@ -58,6 +63,7 @@ impl Source {
         match self {
             Source::Waker => WAKER,
             Source::Signals => SIGNALS,
+            Source::Child => CHILD,
             Source::Listener(index) => Token(FIRST_LISTENER - index),
             Source::BusListener(index) => Token(FIRST_BUS_LISTENER - index),
             Source::Client(token) => Token(token),
@@ -75,6 +81,7 @@ mod tests {
         let sources = [
             Source::Waker,
             Source::Signals,
+            Source::Child,
             Source::Listener(0),
             Source::Listener(LISTENERS_MAX - 1),
             Source::BusListener(0),

@@ -15,6 +15,7 @@ use crate::base::alloc;
 use crate::base::clock::{self, CycleClock};
 use crate::base::limits::ACCEPTS_PER_TURN;
 use crate::core::Now;
+use crate::core::effects::Shutdown;
 
 /// Events taken from one poll.
 pub const EVENTS_PER_POLL: usize = 1024;
@@ -31,7 +32,7 @@ impl Node {
         self.core.system = system::sample();
         self.core.note_memory_peak();
         self.announce_start();
-        self.announce_ready();
+        self.begin_load()?;
         let mut busy_nanos = 0;
         loop {
             let turn = CycleClock::now();
@@ -45,6 +46,7 @@ impl Node {
             let turn = CycleClock::now();
             self.core.set_now(Now { unix_us: clock::unix_us() });
             self.take_events();
+            self.load_on()?;
             self.serve_ready();
             self.accept_waiting();
             self.serve_bus();
@@ -59,6 +61,8 @@ impl Node {
         let idle = self.ready.is_empty()
             && core.pending_writes.is_empty()
             && !(core.expiring || core.evicting)
+            && self.loading.is_none()
+            && !self.syncs_are_hungry()
             && !self.bus.as_ref().is_some_and(|bus| bus.has_work());
         let timeout = if idle { self.cron.until_next(self.bus.is_some()) } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(timeout)) {
@@ -76,6 +80,7 @@ impl Node {
                 Source::Client(token) => self.note_edge(token, event),
                 Source::Waker => self.note_stop(),
                 Source::Signals => self.take_signals(),
+                Source::Child => self.look_after_child(),
                 Source::Listener(index) => self.accepting.push(index),
                 Source::BusListener(_) | Source::Link(_) => self.note_bus_event(event),
             }
@@ -85,7 +90,8 @@ impl Node {
 
     fn note_stop(&mut self) {
         if self.stop.load(Ordering::Acquire) {
-            self.exit = Some(0);
+            // Whoever holds the handle waits for the end, so that there must be one.
+            self.shutdown(Shutdown { force: true, ..Shutdown::default() });
         }
     }
 

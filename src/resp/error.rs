@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+/// What whoever needs replication is told.
+pub const NO_REPLICATION: &str = "Replication is not available on this node";
+
 /// Why a command was refused. `Display` gives the line as it goes on the wire, code first, without
 /// the `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,12 @@ pub enum Error {
     SlotNotServed,
     /// CLUSTER and its kin on a node that is not in cluster mode.
     ClusterDisabled,
+    /// Snapshots fail, so that changes could not be kept.
+    CannotSave,
+    /// A snapshot is being loaded.
+    Loading,
+    /// SYNC of a replica, and whatever else needs replication.
+    NoReplication,
     /// Any other line in Redis's words, its code first ("ERR …").
     Custom(Cow<'static, str>),
 }
@@ -156,6 +165,15 @@ impl fmt::Display for Error {
                 "CLUSTERDOWN The cluster is down and only accepts read commands"
             }
             Error::SlotNotServed => "CLUSTERDOWN Hash slot not served",
+            Error::CannotSave => {
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to \
+                 persist to disk. Commands that may modify the data set are disabled, because \
+                 this instance is configured to report errors during writes if RDB snapshotting \
+                 fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
+                 details about the RDB error."
+            }
+            Error::Loading => "LOADING Redis is loading the dataset in memory",
+            Error::NoReplication => return write!(f, "ERR {NO_REPLICATION}"),
             Error::ClusterDisabled => "ERR This instance has cluster support disabled",
             Error::Moved(to) => return write!(f, "MOVED {to}"),
             Error::Ask(to) => return write!(f, "ASK {to}"),

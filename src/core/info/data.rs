@@ -3,6 +3,8 @@
 use super::{Page, human_bytes};
 use crate::base::alloc;
 use crate::config::Choice;
+use crate::core::loading::LoadFigures;
+use crate::core::snapshots::SavingChild;
 use crate::core::{Client, Core};
 
 pub(super) fn memory(core: &Core, running: Option<&Client>, page: &mut Page) {
@@ -80,37 +82,67 @@ fn fragmentation(core: &Core, page: &mut Page) {
 }
 
 pub(super) fn persistence(core: &Core, _: Option<&Client>, page: &mut Page) {
-    page.zero(&[
-        "loading",
-        "async_loading",
-        "current_cow_peak",
-        "current_cow_size",
-        "current_cow_size_age",
-    ]);
-    page.field("current_fork_perc", "0.00");
-    page.zero(&["current_save_keys_processed", "current_save_keys_total"]);
+    saving_child(core, page);
+    let snapshots = &core.snapshots;
     page.field("rdb_changes_since_last_save", core.keyspace.dirty);
-    page.zero(&["rdb_bgsave_in_progress"]);
-    // Nothing was saved since the start, which counts as a save.
-    page.field("rdb_last_save_time", core.identity.started_us / 1_000_000);
-    page.field("rdb_last_bgsave_status", "ok");
-    page.field("rdb_last_bgsave_time_sec", -1);
-    page.field("rdb_current_bgsave_time_sec", -1);
-    page.zero(&[
-        "rdb_saves",
-        "rdb_last_cow_size",
-        "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
-        "aof_enabled",
-        "aof_rewrite_in_progress",
-        "aof_rewrite_scheduled",
-    ]);
+    page.field("rdb_bgsave_in_progress", u8::from(snapshots.child.is_some()));
+    page.field("rdb_last_save_time", snapshots.last_save_s);
+    page.field("rdb_last_bgsave_status", if snapshots.last_ok { "ok" } else { "err" });
+    page.field("rdb_last_bgsave_time_sec", seconds_or_none(snapshots.last_seconds));
+    let current = snapshots.child.map(|child| core.now.seconds().saturating_sub(child.started_s));
+    page.field("rdb_current_bgsave_time_sec", seconds_or_none(current));
+    page.field("rdb_saves", snapshots.saves);
+    page.field("rdb_last_cow_size", snapshots.last_cow_bytes);
+    page.field("rdb_last_load_keys_expired", snapshots.load_keys_expired);
+    page.field("rdb_last_load_keys_loaded", snapshots.load_keys_loaded);
+    page.zero(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     page.field("aof_last_rewrite_time_sec", -1);
     page.field("aof_current_rewrite_time_sec", -1);
     page.field("aof_last_bgrewrite_status", "ok");
     page.zero(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
     page.field("aof_last_write_status", "ok");
     page.zero(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    if let Some(figures) = &core.snapshots.loading {
+        loading(core, figures, page);
+    }
+}
+
+/// -1 is for none.
+fn seconds_or_none(seconds: Option<u64>) -> i64 {
+    seconds.map_or(-1, |seconds| seconds as i64)
+}
+
+fn saving_child(core: &Core, page: &mut Page) {
+    let (child, now_s) = (core.snapshots.child, core.now.seconds());
+    let of = |figure: fn(&SavingChild) -> u64| child.as_ref().map_or(0, figure);
+    let (written, total) = (of(|child| child.keys_written), of(|child| child.keys_total));
+    let reported_s = of(|child| child.reported_s);
+    let age_s = if reported_s == 0 { 0 } else { now_s.saturating_sub(reported_s) };
+    let percent = if total == 0 { 0.0 } else { 100.0 * written as f64 / total as f64 };
+    page.field("loading", u8::from(core.is_loading()));
+    page.zero(&["async_loading"]);
+    page.field("current_cow_peak", of(|child| child.cow_peak_bytes));
+    page.field("current_cow_size", of(|child| child.cow_bytes));
+    page.field("current_cow_size_age", age_s);
+    page.field("current_fork_perc", format_args!("{percent:.2}"));
+    page.field("current_save_keys_processed", written);
+    page.field("current_save_keys_total", total);
+}
+
+fn loading(core: &Core, figures: &LoadFigures, page: &mut Page) {
+    let LoadFigures { started_s, total_bytes, loaded_bytes, file_used_memory } = *figures;
+    let percent = 100.0 * loaded_bytes as f64 / total_bytes.max(1) as f64;
+    // Redis guesses a second as long as it knows nothing.
+    let eta_s = match core.now.seconds().saturating_sub(started_s) {
+        0 => 1,
+        elapsed_s => elapsed_s * total_bytes.saturating_sub(loaded_bytes) / (loaded_bytes + 1),
+    };
+    page.field("loading_start_time", started_s);
+    page.field("loading_total_bytes", total_bytes);
+    page.field("loading_rdb_used_mem", file_used_memory);
+    page.field("loading_loaded_bytes", loaded_bytes);
+    page.field("loading_loaded_perc", format_args!("{percent:.2}"));
+    page.field("loading_eta_seconds", eta_s);
 }
 
 pub(super) fn replication(core: &Core, _: Option<&Client>, page: &mut Page) {

@@ -3,6 +3,7 @@
 use super::Page;
 use crate::base::text::repr;
 use crate::config::version;
+use crate::core::client::Blocked;
 use crate::core::system::CpuTime;
 use crate::core::{Client, Core, Listening};
 
@@ -63,7 +64,8 @@ fn printable(text: &str) -> String {
 
 pub(super) fn clients(core: &Core, _: Option<&Client>, page: &mut Page) {
     let peaks = core.rates.peaks.largest();
-    let blocked = core.clients.in_order(None).filter(|client| client.blocked.is_some()).count();
+    let is_blocked = |client: &&Client| client.blocked == Some(Blocked::Postponed);
+    let blocked = core.clients.in_order(None).filter(is_blocked).count();
     page.field("connected_clients", core.clients.len());
     page.field("cluster_connections", core.cluster_connections());
     page.field("maxclients", core.config.maxclients);

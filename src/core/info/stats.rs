@@ -8,13 +8,9 @@ use crate::core::{Client, Core};
 pub(super) fn stats(core: &Core, _: Option<&Client>, page: &mut Page) {
     traffic(core, page);
     keys(core, page);
-    page.zero(&[
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
-        "latest_fork_usec",
-        "total_forks",
-    ]);
+    page.zero(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    page.field("latest_fork_usec", core.snapshots.last_fork_us);
+    page.field("total_forks", core.snapshots.forks);
     page.field("migrate_cached_sockets", core.peers.kept());
     page.zero(&[
         "slave_expires_tracked_keys",
@@ -50,7 +46,8 @@ fn traffic(core: &Core, page: &mut Page) {
     page.field("instantaneous_input_repl_kbps", "0.00");
     page.field("instantaneous_output_repl_kbps", "0.00");
     page.field("rejected_connections", stats.connections_rejected);
-    page.zero(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    page.field("sync_full", stats.full_syncs);
+    page.zero(&["sync_partial_ok", "sync_partial_err"]);
 }
 
 fn keys(core: &Core, page: &mut Page) {

@@ -141,7 +141,8 @@ pub(super) fn decompress(input: &[u8], length: u64) -> Result<Vec<u8>, Corrupt> 
         .filter(|&length| length <= unfolded_max(input.len() as u64))
         .and_then(|length| usize::try_from(length).ok())
         .ok_or(Corrupt::Compression)?;
-    let mut out = Vec::with_capacity(length);
+    let mut out = Vec::new();
+    out.try_reserve_exact(length).map_err(|_| Corrupt::TooLong)?;
     let mut rest = input;
     while let [control, after @ ..] = rest {
         let (more, taken) = unfold(usize::from(*control), after).ok_or(Corrupt::Compression)?;

@@ -1,11 +1,19 @@
-//! The RDB encoding of values, byte compatible with Redis. `value` is the one place that knows all
-//! types; below it are strings, lengths and the compression that strings use. Nothing here trusts a
-//! length that it reads: memory is taken for what has arrived, or what that can at most become.
+//! The RDB encoding of values and of whole files, byte compatible with Redis. `value` is the one
+//! place that knows all types; below it are strings, lengths and the compression that strings use,
+//! beside it the file's writer and reader. Nothing here trusts a length that it reads: memory is
+//! taken for what has arrived, or what that can at most become.
 
 mod length;
 mod lzf;
+mod opcode;
+pub mod reader;
+mod stream;
 mod string;
 pub mod value;
+pub mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

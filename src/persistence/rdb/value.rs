@@ -41,7 +41,17 @@ pub fn version_min(value: ValueRef<'_>) -> u16 {
 
 /// Appends a value's type and the value.
 pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>, options: WriteOptions) {
-    out.push(Encoding::of(value) as u8);
+    out.push(type_byte(value));
+    write_body(out, value, options);
+}
+
+/// The byte that tells a value's type.
+pub(super) fn type_byte(value: ValueRef<'_>) -> u8 {
+    Encoding::of(value) as u8
+}
+
+/// Appends a value without its type.
+pub(super) fn write_body(out: &mut Vec<u8>, value: ValueRef<'_>, options: WriteOptions) {
     match value {
         ValueRef::Int(number) => string::write_int(out, number),
         ValueRef::String(text) => string::write(out, text, options),
@@ -56,6 +66,16 @@ pub fn read<'a>(
     limits: ReadLimits,
 ) -> Result<NewValue<'a>, Corrupt> {
     let byte = source.take_byte()?;
+    read_body(byte, source, scratch, limits)
+}
+
+/// Reads a value whose type was read already.
+pub(super) fn read_body<'a>(
+    byte: u8,
+    source: &'a mut impl Source,
+    scratch: &'a mut Vec<u8>,
+    limits: ReadLimits,
+) -> Result<NewValue<'a>, Corrupt> {
     match Encoding::from_byte(byte).ok_or(Corrupt::Type(byte))? {
         Encoding::String => Ok(match string::read(source, limits)? {
             Text::Int(number) => NewValue::Int(number),

@@ -1,0 +1,288 @@
+//! Reads RDB files of all versions that Redis 7.2 loads, item by item, so that its caller may stop
+//! between any two of them. Trusts nothing. What the items mean for a node is for the caller.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use super::stream::Stream;
+use super::string::{self, Text};
+use super::{Corrupt, ReadLimits, Source, VERSION_MAX, length, opcode, value};
+use crate::base::text::repr;
+use crate::value::NewValue;
+
+/// Files are as long as they are: what a string may become is bounded by what has arrived.
+const LIMITS: ReadLimits = ReadLimits { string_bytes_max: usize::MAX };
+
+/// A key as it stands in a file.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// Its value.
+    pub value: NewValue<'a>,
+    /// When it expires, in milliseconds since the Unix epoch.
+    pub expire_at: Option<i64>,
+    /// Seconds since it was used.
+    pub idle_seconds: Option<u64>,
+    /// How often it was used.
+    pub frequency: Option<u8>,
+}
+
+/// What comes next in a file.
+#[derive(Debug)]
+pub enum Item<'a> {
+    /// A fact about the file.
+    Aux {
+        /// Its name.
+        name: &'a [u8],
+        /// What it is.
+        value: &'a [u8],
+    },
+    /// A function library.
+    Function(&'a [u8]),
+    /// The keys that follow are of this database.
+    Database(u64),
+    /// A key.
+    Key(Entry<'a>),
+    /// The end, and what is known of the checksum.
+    End(Checksum),
+}
+
+/// What became of a file's checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// It is right.
+    Right,
+    /// The file was written without one.
+    Disabled,
+    /// Nobody looked, or files of this version have none.
+    Unchecked,
+}
+
+/// Why a file cannot be read.
+#[derive(Debug)]
+pub enum Damage {
+    /// It does not begin as RDB files do.
+    Signature,
+    /// Its version is none, or too new.
+    Version(Vec<u8>),
+    /// It cannot be read.
+    Io(io::Error),
+    /// It ends early, or its bytes make no sense.
+    Corrupt(Corrupt),
+    /// A value of a type that this node does not have.
+    MissingType {
+        /// The type byte.
+        byte: u8,
+        /// What Redis has for it.
+        name: &'static str,
+        /// Whose value it is.
+        key: Vec<u8>,
+    },
+    /// Data of a module that is not loaded.
+    Module(u64),
+    /// A library in a form that was never released.
+    PreReleaseFunction,
+    /// The checksum says that something is wrong.
+    Checksum {
+        /// What it should be.
+        expected: u64,
+        /// What the file says.
+        found: u64,
+    },
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Damage::Signature => f.write_str("Wrong signature trying to load DB from file"),
+            Damage::Version(digits) => {
+                let digits = String::from_utf8_lossy(digits);
+                write!(f, "Can't handle RDB format version {digits}")
+            }
+            Damage::Io(error) => write!(f, "Error reading the RDB file: {error}"),
+            Damage::Corrupt(Corrupt::Truncated) => f.write_str("Unexpected EOF reading RDB file"),
+            Damage::Corrupt(corrupt) => write!(f, "Corrupt RDB file: {corrupt}"),
+            Damage::MissingType { byte, name, key } => {
+                let key = String::from_utf8_lossy(&repr(&key[..key.len().min(128)])).into_owned();
+                write!(f, "The value of {key} is a {name} (RDB type {byte}), which is unsupported")
+            }
+            Damage::Module(id) => {
+                let name = opcode::module_name(*id);
+                write!(
+                    f,
+                    "The RDB file contains AUX module data I can't load: no matching module \
+                     '{name}'"
+                )
+            }
+            Damage::PreReleaseFunction => f.write_str("Pre-release function format not supported."),
+            Damage::Checksum { expected, found } => write!(
+                f,
+                "RDB CRC error: Wrong RDB checksum expected: ({expected:x}) but got ({found:x})"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Damage {}
+
+/// What precedes a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Preface {
+    expire_at: Option<i64>,
+    idle_seconds: Option<u64>,
+    frequency: Option<u8>,
+}
+
+/// A file as it is read.
+pub struct Reader<R> {
+    stream: Stream<R>,
+    version: u16,
+    /// The key or the name at hand.
+    key: Vec<u8>,
+    /// The value at hand, where it is packed.
+    scratch: Vec<u8>,
+}
+
+impl<R: Read> Reader<R> {
+    /// Begins with a file; `checks` tells whether its checksum is to be looked at.
+    pub fn new(file: R, checks: bool) -> Result<Self, Damage> {
+        let mut stream = Stream::new(file, checks);
+        let header = match stream.take(opcode::HEADER_BYTES) {
+            Ok(header) => header,
+            Err(corrupt) => return Err(damage(&mut stream, corrupt)),
+        };
+        let digits = header.strip_prefix(opcode::SIGNATURE).ok_or(Damage::Signature)?;
+        let version = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        let version = version.filter(|version| (1..=VERSION_MAX).contains(version));
+        let version = version.ok_or_else(|| Damage::Version(digits.to_vec()))?;
+        Ok(Reader { stream, version, key: Vec::new(), scratch: Vec::new() })
+    }
+
+    /// The version that the file's header names.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// Bytes of the file that were read as items.
+    pub fn bytes_read(&self) -> u64 {
+        self.stream.taken()
+    }
+
+    /// What the system said, if the last error came from there.
+    pub fn take_failure(&mut self) -> Option<io::Error> {
+        self.stream.take_failure()
+    }
+
+    /// The next item. After the end, and after an error, there is none.
+    pub fn next_item(&mut self) -> Result<Item<'_>, Damage> {
+        let mut preface = Preface::default();
+        loop {
+            match self.preface(&mut preface).map_err(|corrupt| self.damage(corrupt))? {
+                None => {}
+                Some(opcode::EOF) => return self.end().map(Item::End),
+                Some(opcode::SELECT_DB) => {
+                    let db = length::read_plain(&mut self.stream);
+                    return db.map(Item::Database).map_err(|corrupt| self.damage(corrupt));
+                }
+                Some(opcode::AUX) => return self.aux(),
+                Some(opcode::FUNCTION) => {
+                    let read = read_string(&mut self.stream, &mut self.key);
+                    read.map_err(|corrupt| self.damage(corrupt))?;
+                    return Ok(Item::Function(&self.key));
+                }
+                Some(opcode::FUNCTION_PRE_GA) => return Err(Damage::PreReleaseFunction),
+                Some(opcode::MODULE_AUX) => {
+                    let id = length::read_plain(&mut self.stream);
+                    let id = id.map_err(|corrupt| self.damage(corrupt))?;
+                    return Err(Damage::Module(id));
+                }
+                Some(type_byte) => return self.entry(type_byte, preface).map(Item::Key),
+            }
+        }
+    }
+
+    /// Reads one byte, and what belongs to it if it is about the next key. Otherwise the byte.
+    fn preface(&mut self, preface: &mut Preface) -> Result<Option<u8>, Corrupt> {
+        let source = &mut self.stream;
+        match source.take_byte()? {
+            opcode::EXPIRE_S => {
+                let seconds = i32::from_le_bytes(take_array(source)?);
+                preface.expire_at = Some(i64::from(seconds) * 1000);
+            }
+            opcode::EXPIRE_MS => preface.expire_at = Some(i64::from_le_bytes(take_array(source)?)),
+            opcode::FREQ => preface.frequency = Some(source.take_byte()?),
+            opcode::IDLE => preface.idle_seconds = Some(length::read_plain(source)?),
+            opcode::RESIZE_DB => {
+                // Hints, which a damaged file must not make memory of.
+                length::read_plain(source)?;
+                length::read_plain(source)?;
+            }
+            other => return Ok(Some(other)),
+        }
+        Ok(None)
+    }
+
+    fn aux(&mut self) -> Result<Item<'_>, Damage> {
+        let both = read_string(&mut self.stream, &mut self.key)
+            .and_then(|()| read_string(&mut self.stream, &mut self.scratch));
+        both.map_err(|corrupt| self.damage(corrupt))?;
+        Ok(Item::Aux { name: &self.key, value: &self.scratch })
+    }
+
+    fn entry(&mut self, type_byte: u8, preface: Preface) -> Result<Entry<'_>, Damage> {
+        let Preface { expire_at, idle_seconds, frequency } = preface;
+        let read = read_string(&mut self.stream, &mut self.key);
+        read.map_err(|corrupt| self.damage(corrupt))?;
+        let Reader { stream, key, scratch, .. } = self;
+        match value::read_body(type_byte, stream, scratch, LIMITS) {
+            Ok(value) => Ok(Entry { key, value, expire_at, idle_seconds, frequency }),
+            Err(Corrupt::Type(byte)) => Err(match opcode::type_name(byte) {
+                Some(name) => Damage::MissingType { byte, name, key: key.clone() },
+                None => Damage::Corrupt(Corrupt::Type(byte)),
+            }),
+            Err(corrupt) => Err(Damage::Corrupt(corrupt)),
+        }
+    }
+
+    fn end(&mut self) -> Result<Checksum, Damage> {
+        if self.version < opcode::CHECKSUM_SINCE {
+            return Ok(Checksum::Unchecked);
+        }
+        let expected = self.stream.checksum();
+        let found = take_array(&mut self.stream).map_err(|corrupt| self.damage(corrupt))?;
+        let found = u64::from_le_bytes(found);
+        match expected {
+            None => Ok(Checksum::Unchecked),
+            Some(_) if found == 0 => Ok(Checksum::Disabled),
+            Some(expected) if found == expected => Ok(Checksum::Right),
+            Some(expected) => Err(Damage::Checksum { expected, found }),
+        }
+    }
+
+    fn damage(&mut self, corrupt: Corrupt) -> Damage {
+        damage(&mut self.stream, corrupt)
+    }
+}
+
+fn damage<R: Read>(stream: &mut Stream<R>, corrupt: Corrupt) -> Damage {
+    stream.take_failure().map_or(Damage::Corrupt(corrupt), Damage::Io)
+}
+
+/// Reads a string into `into`.
+fn read_string(source: &mut impl Source, into: &mut Vec<u8>) -> Result<(), Corrupt> {
+    into.clear();
+    match string::read(source, LIMITS)? {
+        Text::Int(number) => {
+            into.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        }
+        Text::Borrowed(text) => into.extend_from_slice(text),
+        Text::Owned(text) => *into = text,
+    }
+    Ok(())
+}
+
+fn take_array<const BYTES: usize>(source: &mut impl Source) -> Result<[u8; BYTES], Corrupt> {
+    let bytes = source.take(BYTES as u64)?;
+    bytes.first_chunk().copied().ok_or(Corrupt::Truncated)
+}
