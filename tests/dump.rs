@@ -105,16 +105,16 @@ fn errors_come_in_the_order_of_redis() {
     ] {
         assert_eq!(restore(&mut client, key, ttl, payload, options), expected, "{ttl} {options}");
     }
-    // A list, and a version that is yet to come.
-    let list = b"\x01\x01\xc0\x01\x0b\0checksum";
+    // A type that does not exist, and a version that is yet to come.
+    let unknown = b"\x7f\x01\xc0\x01\x0b\0checksum";
     let newer = b"\0\xc0\x01\x0c\0checksum";
     client.run("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
     let bad_data = "(error) ERR Bad data format";
-    assert_eq!(restore(&mut client, "k", "0", list, "REPLACE"), bad_data);
+    assert_eq!(restore(&mut client, "k", "0", unknown, "REPLACE"), bad_data);
     assert_eq!(restore(&mut client, "k", "0", b"\x0b\0checksu", "REPLACE"), BAD_PAYLOAD);
     assert_eq!(restore(&mut client, "k", "0", newer, "REPLACE"), BAD_PAYLOAD);
     client.run("DEBUG SET-SKIP-CHECKSUM-VALIDATION 0");
-    assert_eq!(restore(&mut client, "k", "0", list, "REPLACE"), BAD_PAYLOAD);
+    assert_eq!(restore(&mut client, "k", "0", unknown, "REPLACE"), BAD_PAYLOAD);
     client.expect(&[("GET k", "\"v\""), ("DBSIZE", "(integer) 1")]);
 }
 

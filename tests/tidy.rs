@@ -45,6 +45,8 @@ const UNSAFE_ROOMS: &[&str] = &[
     "src/keyspace/slot_table",
     "src/node/child",
     "src/node/crash",
+    "src/value/member",
+    "src/value/field",
     "src/value/record",
 ];
 

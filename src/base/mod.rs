@@ -9,6 +9,7 @@ mod grisu;
 pub mod hash;
 pub mod limits;
 pub mod long_double;
+pub mod lzf;
 pub mod numbers;
 pub mod rng;
 pub mod text;

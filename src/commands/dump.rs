@@ -2,13 +2,14 @@
 //! goes through the keyspace.
 
 use super::expire::is_past;
+use crate::core::value_limits;
 use crate::dispatch::cursor::parse_i64;
 use crate::dispatch::declare::*;
 use crate::dispatch::{Context, Cursor};
 use crate::keyspace::events::EventClass;
 use crate::keyspace::{Free, Key};
 use crate::persistence::dump::{self, BadFooter};
-use crate::persistence::rdb::{ReadLimits, WriteOptions, value};
+use crate::persistence::rdb::{WriteOptions, value};
 use crate::resp::Error;
 
 /// Bytes of a payload beyond those of a short value.
@@ -84,7 +85,7 @@ pub(super) fn restore(ctx: &mut Context<'_>) -> Result<(), Error> {
     let expire_at = parse_expiry(ctx, options.absolute)?;
     let mut body = dump::open(ctx.args.at(3), ctx.core.debug.payload_checksum)
         .map_err(|BadFooter| Error::err("DUMP payload version or checksum are wrong"))?;
-    let limits = ReadLimits { string_bytes_max: ctx.core.config.proto_max_bulk_len };
+    let limits = value_limits::of_reading(ctx.core, ctx.core.config.proto_max_bulk_len);
     let mut scratch = Vec::new();
     let value = value::read(&mut body, &mut scratch, limits).map_err(|corrupt| {
         log::info!("Bad payload for RESTORE: {corrupt}");

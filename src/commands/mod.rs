@@ -10,10 +10,12 @@ pub mod connection;
 pub mod debug;
 pub mod dump;
 mod expire;
+pub mod hashes;
 mod key_batches;
 pub mod keys;
 pub mod latency;
 mod lcs;
+pub mod lists;
 pub mod lolwut;
 pub mod memory;
 pub mod migrate;
@@ -23,6 +25,8 @@ pub mod pubsub;
 pub mod replication;
 mod scan;
 pub mod server;
+mod set_algebra;
+pub mod sets;
 pub mod slowlog;
 mod string_options;
 pub mod strings;
@@ -43,14 +47,17 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     dump::COMMANDS,
+    hashes::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
+    lists::COMMANDS,
     memory::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
     migrate::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
+    sets::COMMANDS,
     slowlog::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,

@@ -51,6 +51,32 @@ struct Options<'a> {
     shown: Shown,
 }
 
+/// The options of HSCAN and its kin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ElementOptions<'a> {
+    pattern: &'a [u8],
+    /// Elements to visit, about.
+    pub(super) count: usize,
+}
+
+impl<'a> ElementOptions<'a> {
+    pub(super) fn parse(cursor: Cursor<'a>) -> Result<Self, Error> {
+        let Options { pattern, count, shown } = Options::parse(cursor)?;
+        // TYPE is for keys.
+        if shown == Shown::All { Ok(ElementOptions { pattern, count }) } else { Err(Error::Syntax) }
+    }
+
+    /// Whether the pattern admits this element.
+    pub(super) fn admit(&self, element: &[u8]) -> bool {
+        self.pattern == ANY || glob::matches(self.pattern, element)
+    }
+}
+
+/// A cursor as SCAN and its kin take it.
+pub(super) fn parse_cursor(arg: &[u8]) -> Result<u64, Error> {
+    numbers::parse_cursor(arg).ok_or_else(|| Error::err("invalid cursor"))
+}
+
 impl<'a> Options<'a> {
     fn parse(mut cursor: Cursor<'a>) -> Result<Self, Error> {
         let mut options = Options { pattern: ANY, count: 10, shown: Shown::All };
@@ -92,8 +118,7 @@ impl Collected {
 
 /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]
 pub(super) fn scan(ctx: &mut Context<'_>) -> Result<(), Error> {
-    let invalid = || Error::err("invalid cursor");
-    let cursor = numbers::parse_cursor(ctx.args.at(1)).ok_or_else(invalid)?;
+    let cursor = parse_cursor(ctx.args.at(1))?;
     let Options { pattern, count, shown } = Options::parse(ctx.cursor(2))?;
     let db = ctx.client.db;
     let keyspace = &mut ctx.core.keyspace;

@@ -1,6 +1,7 @@
 //! What DEBUG switches for tests: cron, active expiry, resizing of reply buffers.
 
 use crate::persistence::dump::Checksum;
+use crate::value::list::LARGE_BYTES;
 
 /// Switches of DEBUG, at the values of a node that nobody debugs.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,9 @@ pub struct DebugSettings {
     pub reply_resizing: bool,
     /// DEBUG DROP-CLUSTER-PACKET-FILTER: packets of the bus of this kind are ignored.
     pub dropped_packet_kind: Option<u16>,
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD: elements of lists of at least so many bytes have a node of
+    /// their own.
+    pub list_large_bytes: usize,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
     pub payload_checksum: Checksum,
 }
@@ -31,6 +35,7 @@ impl Default for DebugSettings {
             reply_peak_reset_ms: Some(REPLY_PEAK_RESET_MS),
             reply_resizing: true,
             dropped_packet_kind: None,
+            list_large_bytes: LARGE_BYTES,
             payload_checksum: Checksum::default(),
         }
     }

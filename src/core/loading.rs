@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Read;
 use std::time::Duration;
 
-use super::Core;
+use super::{Core, value_limits};
 use crate::base::clock::{self, Stopwatch};
 use crate::base::limits::LOAD_SLICE_US;
 use crate::base::text::repr;
@@ -104,7 +104,8 @@ impl<R: Read> Loader<R> {
     ) -> Result<Self, LoadError> {
         let checks =
             core.config.rdbchecksum && core.debug.payload_checksum == dump::Checksum::Verified;
-        let reader = Reader::new(file, checks).map_err(LoadError::Damage)?;
+        let limits = value_limits::of_reading(core, usize::MAX);
+        let reader = Reader::new(file, checks, limits).map_err(LoadError::Damage)?;
         core.keyspace.set_expire_mode(ExpireMode::Ignore);
         core.snapshots.loading = Some(LoadFigures {
             started_s: core.now.seconds(),

@@ -24,6 +24,7 @@ pub mod slowlog;
 pub mod snapshots;
 pub mod stats;
 pub mod system;
+pub mod value_limits;
 
 use crate::base::rng::{self, Rng};
 use crate::cluster::Cluster;

@@ -2,4 +2,7 @@
 //! on them; nothing in here may import from rooms other than `base`.
 
 pub mod hashtable;
+pub mod intset;
+pub mod listpack;
 pub mod prefetch;
+pub mod quicklist;

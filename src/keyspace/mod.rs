@@ -32,7 +32,7 @@ pub use slot_table::RecordMut;
 use crate::base::hash::hash;
 use crate::base::limits::SLOTS;
 use crate::base::rng::Rng;
-use crate::value::{NewValue, Record};
+use crate::value::{NewValue, Record, Value};
 use access::Access;
 use db::Db;
 use effects::Effects;
@@ -412,6 +412,11 @@ impl Keyspace {
             self.effects.bin.discard_record(record, free);
         }
         existed
+    }
+
+    /// Frees what was taken out of a value, by the helper if it is big.
+    pub fn discard(&mut self, value: Value) {
+        self.effects.bin.discard_value(value, Free::Now);
     }
 
     /// Takes a key's record out, unless its time is over. Signals.

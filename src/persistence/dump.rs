@@ -56,7 +56,7 @@ mod tests {
     const STRINGS: &str = include_str!("../../tests/data/dump-strings-7.2.tsv");
     /// What it dumps of other types: a name, and the payload.
     const OTHERS: &str = include_str!("../../tests/data/dump-others-7.2.tsv");
-    const LIMITS: ReadLimits = ReadLimits { string_bytes_max: 1 << 20 };
+    const LIMITS: ReadLimits = ReadLimits { string_bytes_max: 1 << 20, ..ReadLimits::DEFAULT };
 
     fn from_hex(text: &str) -> Vec<u8> {
         let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16).expect("hex")).collect();
@@ -127,8 +127,11 @@ mod tests {
 
     #[test]
     fn other_types_are_refused() {
-        for line in OTHERS.lines() {
+        for line in OTHERS.lines().filter(|line| !line.starts_with("list\t")) {
             let (name, payload) = line.split_once('\t').expect("two columns");
+            if ["set", "intset", "bigset"].contains(&name) || name.contains("hash") {
+                continue;
+            }
             let refused = restored(&from_hex(payload), Checksum::Verified);
             assert!(matches!(refused, Err(Some(Corrupt::Type(_)))), "{name}: {refused:?}");
         }

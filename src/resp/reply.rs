@@ -148,6 +148,19 @@ impl Reply {
         self.header(b'*', n as i64);
     }
 
+    /// Header of `n` pairs that keep their order, each begun with [`Reply::pair`]: an array of
+    /// arrays, a flat one in RESP2.
+    pub fn pairs(&mut self, n: usize) {
+        self.array(if self.is_resp3() { n } else { 2 * n });
+    }
+
+    /// Header of one of the [`Reply::pairs`].
+    pub fn pair(&mut self) {
+        if self.is_resp3() {
+            self.array(2);
+        }
+    }
+
     /// Header of a map of `n` pairs; an array of `2n` in RESP2.
     pub fn map(&mut self, n: usize) {
         if self.is_resp3() { self.header(b'%', n as i64) } else { self.header(b'*', 2 * n as i64) }

@@ -1,9 +1,17 @@
 //! What a key holds: types, encodings, and the record that joins a key with its value. Used by the
 //! keyspace, the commands and the persistence formats; knows no databases, no clients and no time.
 
+pub mod field;
+pub mod hash;
+pub mod list;
+pub mod member;
 pub mod record;
+pub mod set;
 
+pub use hash::Hash;
+pub use list::List;
 pub use record::Record;
+pub use set::Set;
 
 use crate::base::{alloc, numbers};
 
@@ -56,6 +64,14 @@ pub enum Encoding {
     Embstr,
     /// Any other string.
     Raw,
+    /// Integers in ascending order, in one allocation.
+    Intset,
+    /// A sequence of short elements in one allocation.
+    Listpack,
+    /// A row of listpacks.
+    Quicklist,
+    /// A hash table.
+    Hashtable,
 }
 
 impl Encoding {
@@ -65,6 +81,10 @@ impl Encoding {
             Encoding::Int => "int",
             Encoding::Embstr => "embstr",
             Encoding::Raw => "raw",
+            Encoding::Intset => "intset",
+            Encoding::Listpack => "listpack",
+            Encoding::Quicklist => "quicklist",
+            Encoding::Hashtable => "hashtable",
         }
     }
 }
@@ -74,6 +94,12 @@ impl Encoding {
 pub enum Value {
     /// A string that is long, or that is being edited; its encoding is `raw`.
     String(Vec<u8>),
+    /// A list.
+    List(List),
+    /// A set.
+    Set(Set),
+    /// A hash.
+    Hash(Hash),
 }
 
 const _: () = assert!(size_of::<Value>() <= 32);
@@ -83,6 +109,9 @@ impl Value {
     pub fn kind(&self) -> Type {
         match self {
             Value::String(_) => Type::String,
+            Value::List(_) => Type::List,
+            Value::Set(_) => Type::Set,
+            Value::Hash(_) => Type::Hash,
         }
     }
 
@@ -90,6 +119,9 @@ impl Value {
     pub fn encoding(&self) -> Encoding {
         match self {
             Value::String(_) => Encoding::Raw,
+            Value::List(list) => list.encoding(),
+            Value::Set(set) => set.encoding(),
+            Value::Hash(hash) => hash.encoding(),
         }
     }
 
@@ -97,6 +129,9 @@ impl Value {
     pub fn heap_bytes(&self) -> usize {
         match self {
             Value::String(bytes) => alloc::usable_size(bytes.capacity()),
+            Value::List(list) => list.heap_bytes(),
+            Value::Set(set) => set.heap_bytes(),
+            Value::Hash(hash) => hash.heap_bytes(),
         }
     }
 
@@ -104,6 +139,9 @@ impl Value {
     pub fn free_effort(&self) -> usize {
         match self {
             Value::String(_) => 1,
+            Value::List(list) => list.free_effort(),
+            Value::Set(set) => set.free_effort(),
+            Value::Hash(hash) => hash.free_effort(),
         }
     }
 }
@@ -115,6 +153,12 @@ pub enum ValueRef<'a> {
     Int(i64),
     /// Any other string.
     String(&'a [u8]),
+    /// A list.
+    List(&'a List),
+    /// A set.
+    Set(&'a Set),
+    /// A hash.
+    Hash(&'a Hash),
 }
 
 impl<'a> ValueRef<'a> {
@@ -128,6 +172,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Int(n) => Some(digits.format(n).as_bytes()),
             ValueRef::String(bytes) => Some(bytes),
+            ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_) => None,
         }
     }
 }

@@ -99,7 +99,7 @@ impl Shape {
 }
 
 /// The next size that the allocator has: multiples of 16 up to 128, then four sizes per doubling.
-const fn size_class(bytes: usize) -> usize {
+pub(super) const fn size_class(bytes: usize) -> usize {
     let step = if bytes <= 128 { 16 } else { 1 << (usize::BITS - (bytes - 1).leading_zeros() - 3) };
     bytes.div_ceil(step) * step
 }
@@ -196,6 +196,9 @@ impl Record {
             // record.
             Form::Boxed => match unsafe { &*self.at(shape.slot_at()).cast::<Value>() } {
                 Value::String(bytes) => ValueRef::String(bytes),
+                Value::List(list) => ValueRef::List(list),
+                Value::Set(set) => ValueRef::Set(set),
+                Value::Hash(hash) => ValueRef::Hash(hash),
             },
         }
     }
@@ -309,14 +312,14 @@ impl Record {
         let bytes = match self.value() {
             ValueRef::Int(n) => Some(itoa::Buffer::new().format(n).as_bytes().to_vec()),
             ValueRef::String(bytes) if self.form() == Form::Inline => Some(bytes.to_vec()),
-            ValueRef::String(_) => None,
+            ValueRef::String(_) | ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_) => None,
         };
         if let Some(bytes) = bytes {
             self.assign(NewValue::Owned(Value::String(bytes)), self.expire_at());
         }
         match self.boxed_mut() {
             Some(Value::String(bytes)) => Some(bytes),
-            None => None,
+            Some(Value::List(_) | Value::Set(_) | Value::Hash(_)) | None => None,
         }
     }
 
@@ -395,6 +398,9 @@ impl Record {
             (ValueRef::Int(n), _) => NewValue::Int(n),
             (ValueRef::String(bytes), Encoding::Embstr) => NewValue::Bytes(bytes),
             (ValueRef::String(bytes), _) => NewValue::Raw(bytes),
+            (ValueRef::List(list), _) => NewValue::Owned(Value::List(list.clone())),
+            (ValueRef::Set(set), _) => NewValue::Owned(Value::Set(set.clone())),
+            (ValueRef::Hash(hash), _) => NewValue::Owned(Value::Hash(hash.clone())),
         }
     }
 

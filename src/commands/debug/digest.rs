@@ -7,6 +7,7 @@ use sha1::{Digest as _, Sha1};
 use crate::core::Core;
 use crate::dispatch::Context;
 use crate::resp::{Error, Reply};
+use crate::value::list::Direction;
 use crate::value::{Record, Type, ValueRef};
 
 /// A digest as it grows.
@@ -32,6 +33,26 @@ impl Digest {
         match record.value() {
             ValueRef::Int(n) => self.mix(itoa::Buffer::new().format(n).as_bytes()),
             ValueRef::String(bytes) => self.mix(bytes),
+            ValueRef::Set(set) => {
+                let mut digits = itoa::Buffer::new();
+                set.iter().for_each(|member| self.add(member.bytes(&mut digits)));
+            }
+            ValueRef::Hash(hash) => {
+                let (mut name, mut text) = (itoa::Buffer::new(), itoa::Buffer::new());
+                for (field, value) in hash.iter() {
+                    let mut one = Digest::default();
+                    one.mix(field.bytes(&mut name));
+                    one.mix(value.bytes(&mut text));
+                    self.add(&one.0);
+                }
+            }
+            ValueRef::List(list) => {
+                let mut digits = itoa::Buffer::new();
+                list.walk(0, Direction::Forward, |element| {
+                    self.mix(element.bytes(&mut digits));
+                    false
+                });
+            }
         }
         if record.has_expire() {
             self.add(b"!!expire!!");

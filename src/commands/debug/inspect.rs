@@ -6,20 +6,64 @@ use crate::core::Client;
 use crate::data::hashtable::Stats;
 use crate::dispatch::cursor::parse_i64;
 use crate::keyspace::Lookup;
-use crate::value::{Encoding, Record, Value, ValueRef};
+use crate::persistence::rdb::{WriteOptions, value};
+use crate::value::{Encoding, List, Record, Value, ValueRef};
+
+use std::io::{self, Write};
 
 /// OBJECT key
 pub(super) fn object(ctx: &mut Context<'_>) -> Result<(), Error> {
     let record = stored(ctx)?;
     let line = format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
         record.address(),
         record.encoding().name(),
         serialized_length(record),
         record.lru(),
-        ctx.core.keyspace.idle_ms(record) / 1000
+        ctx.core.keyspace.idle_ms(record) / 1000,
+        quicklist_details(record)
     );
     ctx.client.reply.simple(&line);
+    Ok(())
+}
+
+/// What OBJECT says of a quicklist beyond what it says of all values.
+fn quicklist_details(record: &Record) -> String {
+    let ValueRef::List(List::Quicklist(list)) = record.value() else { return String::new() };
+    let nodes = list.nodes().len();
+    format!(
+        " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} \
+         ql_uncompressed_size:{}",
+        list.len() as f64 / nodes as f64,
+        list.fill(),
+        u8::from(list.compresses()),
+        list.nodes().map(|node| node.size()).sum::<usize>(),
+    )
+}
+
+/// LISTPACK key
+pub(super) fn listpack(ctx: &mut Context<'_>) -> Result<(), Error> {
+    print_structure(ctx, Encoding::Listpack, "Listpack")
+}
+
+/// QUICKLIST key [0 | 1]
+pub(super) fn quicklist(ctx: &mut Context<'_>) -> Result<(), Error> {
+    print_structure(ctx, Encoding::Quicklist, "Quicklist")
+}
+
+/// Prints a value of this encoding to standard output.
+fn print_structure(ctx: &mut Context<'_>, encoding: Encoding, name: &str) -> Result<(), Error> {
+    let key = ctx.core.keyspace.key(ctx.args.at(2));
+    let without = Lookup::NOTOUCH | Lookup::NONOTIFY;
+    let found = ctx.core.keyspace.lookup_read_with(ctx.client.db, &key, without);
+    let record = found.ok_or(Error::NoSuchKey)?;
+    if record.encoding() != encoding {
+        let name = encoding.name();
+        return Err(Error::err(format_args!("Not a {name} encoded object.")));
+    }
+    // Nobody may be reading, which is no reason to fail.
+    let _ = writeln!(io::stdout(), "{:?}", record.value());
+    ctx.client.reply.simple(&format!("{name} structure printed on stdout"));
     Ok(())
 }
 
@@ -43,6 +87,12 @@ fn serialized_length(record: &Record) -> usize {
             number.unwrap_or_else(|| string_length(bytes.len()))
         }
         ValueRef::String(bytes) => string_length(bytes.len()),
+        value @ (ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_)) => {
+            let mut written = Vec::new();
+            value::write(&mut written, value, WriteOptions { compress: false });
+            // The type is not part of it.
+            written.len() - 1
+        }
     }
 }
 
@@ -160,11 +210,17 @@ pub(super) fn htstats_key(ctx: &mut Context<'_>) -> Result<(), Error> {
     let key = ctx.core.keyspace.key(ctx.args.at(2));
     let without = Lookup::NOTOUCH | Lookup::NONOTIFY;
     let found = ctx.core.keyspace.lookup_read_with(ctx.client.db, &key, without);
-    match found.ok_or(Error::NoSuchKey)?.value() {
-        ValueRef::Int(_) | ValueRef::String(_) => Err(Error::err(
-            "The value stored at the specified key is not represented using an hash table",
-        )),
-    }
+    let stats = match found.ok_or(Error::NoSuchKey)?.value() {
+        ValueRef::Int(_) | ValueRef::String(_) | ValueRef::List(_) => None,
+        ValueRef::Set(set) => set.table_stats(),
+        ValueRef::Hash(hash) => hash.table_stats(),
+    };
+    let stats = stats.ok_or_else(|| {
+        Error::err("The value stored at the specified key is not represented using an hash table")
+    })?;
+    let text = describe_tables(&[stats], is_full(ctx));
+    ctx.client.reply.verbatim("txt", text.as_bytes());
+    Ok(())
 }
 
 /// Clients below this many bytes are in the first bucket (Redis: CLIENT_MEM_USAGE_BUCKET_MIN_LOG).

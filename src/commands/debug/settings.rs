@@ -5,10 +5,12 @@ use std::io;
 
 use super::{Context, Error, is_nonzero, unknown};
 use crate::base::alloc;
+use crate::base::numbers::parse_memory;
 use crate::cluster::{Ends, NodeId};
 use crate::core::debug::REPLY_PEAK_RESET_MS;
 use crate::dispatch::cursor::parse_i64;
 use crate::persistence::dump::Checksum;
+use crate::value::list::LARGE_BYTES;
 
 /// PAUSE-CRON 0 | 1
 pub(super) fn pause_cron(ctx: &mut Context<'_>) -> Result<(), Error> {
@@ -54,6 +56,19 @@ pub(super) fn drop_cluster_packet_filter(ctx: &mut Context<'_>) -> Result<(), Er
 /// SET-ACTIVE-EXPIRE 0 | 1
 pub(super) fn set_active_expire(ctx: &mut Context<'_>) -> Result<(), Error> {
     ctx.core.debug.active_expire = is_nonzero(ctx.args.at(2));
+    ctx.client.reply.ok();
+    Ok(())
+}
+
+/// QUICKLIST-PACKED-THRESHOLD size
+pub(super) fn quicklist_packed_threshold(ctx: &mut Context<'_>) -> Result<(), Error> {
+    // A node counts its bytes in 32 bits, with room for what a listpack adds.
+    const BYTES_MAX: u64 = (1 << 32) - (1 << 20);
+    let bytes = parse_memory(ctx.args.at(2)).filter(|&bytes| bytes <= BYTES_MAX);
+    let bytes = bytes.ok_or_else(|| {
+        Error::err("argument must be a memory value bigger than 1 and smaller than 4gb")
+    })?;
+    ctx.core.debug.list_large_bytes = if bytes == 0 { LARGE_BYTES } else { bytes as usize };
     ctx.client.reply.ok();
     Ok(())
 }

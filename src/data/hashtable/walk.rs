@@ -30,7 +30,7 @@ impl<E: Entry> Table<E> {
     ///
     /// The cursor is a position in the space of hashes read from the lowest bit on: a bucket covers
     /// the positions that begin with its own bits, and the next one begins where it ends.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&E)) -> u64 {
+    pub fn scan<'t>(&'t self, cursor: u64, mut visit: impl FnMut(&'t E)) -> u64 {
         let buckets = self.segments.len();
         if buckets == 0 {
             return 0;
@@ -44,7 +44,7 @@ impl<E: Entry> Table<E> {
         (cursor | !bits).reverse_bits().wrapping_add(1).reverse_bits()
     }
 
-    fn visit_bucket(&self, index: u32, mut visit: impl FnMut(&E)) {
+    fn visit_bucket<'t>(&'t self, index: u32, mut visit: impl FnMut(&'t E)) {
         let chain = self.segments.chain(index);
         chain.prefetch_here();
         // SAFETY: the slots hold entries, and the table is borrowed meanwhile.

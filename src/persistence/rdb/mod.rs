@@ -3,19 +3,27 @@
 //! beside it the file's writer and reader. Nothing here trusts a length that it reads: memory is
 //! taken for what has arrived, or what that can at most become.
 
+mod hash;
 mod length;
-mod lzf;
+mod list;
 mod opcode;
 pub mod reader;
+mod set;
 mod stream;
 mod string;
 pub mod value;
 pub mod writer;
+mod ziplist;
+mod zipmap;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+
+use crate::value::hash::Limits as HashLimits;
+use crate::value::list::Limits as ListLimits;
+use crate::value::set::Limits as SetLimits;
 
 /// The newest version of the encoding that is understood (Redis 7.2: RDB_VERSION).
 pub const VERSION_MAX: u16 = 11;
@@ -35,6 +43,10 @@ pub enum Corrupt {
     TooLong,
     /// A type that does not exist, or that this node does not have.
     Type(u8),
+    /// A value without elements.
+    Empty,
+    /// The elements of a value are packed in a way that is not right, or do not fit together.
+    Elements,
 }
 
 impl fmt::Display for Corrupt {
@@ -46,6 +58,8 @@ impl fmt::Display for Corrupt {
             Corrupt::Compression => f.write_str("invalid LZF compressed string"),
             Corrupt::TooLong => f.write_str("a string is too long"),
             Corrupt::Type(byte) => write!(f, "unknown type {byte}"),
+            Corrupt::Empty => f.write_str("a value is empty"),
+            Corrupt::Elements => f.write_str("the elements of a value are damaged"),
         }
     }
 }
@@ -86,4 +100,20 @@ pub struct WriteOptions {
 pub struct ReadLimits {
     /// Longest string, so that a short payload cannot unfold into one of many times its size.
     pub string_bytes_max: usize,
+    /// Up to where a set is something smaller than a hash table.
+    pub set: SetLimits,
+    /// Up to where a hash is a listpack.
+    pub hash: HashLimits,
+    /// How lists are cut into nodes.
+    pub list: ListLimits,
+}
+
+impl ReadLimits {
+    /// What Redis's directives are without a configuration, and strings of any length.
+    pub const DEFAULT: ReadLimits = ReadLimits {
+        string_bytes_max: usize::MAX,
+        set: SetLimits::DEFAULT,
+        hash: HashLimits::DEFAULT,
+        list: ListLimits::DEFAULT,
+    };
 }

@@ -10,9 +10,6 @@ use super::{Corrupt, ReadLimits, Source, VERSION_MAX, length, opcode, value};
 use crate::base::text::repr;
 use crate::value::NewValue;
 
-/// Files are as long as they are: what a string may become is bounded by what has arrived.
-const LIMITS: ReadLimits = ReadLimits { string_bytes_max: usize::MAX };
-
 /// A key as it stands in a file.
 #[derive(Debug)]
 pub struct Entry<'a> {
@@ -137,6 +134,7 @@ struct Preface {
 /// A file as it is read.
 pub struct Reader<R> {
     stream: Stream<R>,
+    limits: ReadLimits,
     version: u16,
     /// The key or the name at hand.
     key: Vec<u8>,
@@ -145,8 +143,9 @@ pub struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Begins with a file; `checks` tells whether its checksum is to be looked at.
-    pub fn new(file: R, checks: bool) -> Result<Self, Damage> {
+    /// Begins with a file; `checks` tells whether its checksum is to be looked at, `limits` what
+    /// becomes of its values.
+    pub fn new(file: R, checks: bool, limits: ReadLimits) -> Result<Self, Damage> {
         let mut stream = Stream::new(file, checks);
         let header = match stream.take(opcode::HEADER_BYTES) {
             Ok(header) => header,
@@ -156,7 +155,7 @@ impl<R: Read> Reader<R> {
         let version = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         let version = version.filter(|version| (1..=VERSION_MAX).contains(version));
         let version = version.ok_or_else(|| Damage::Version(digits.to_vec()))?;
-        Ok(Reader { stream, version, key: Vec::new(), scratch: Vec::new() })
+        Ok(Reader { stream, limits, version, key: Vec::new(), scratch: Vec::new() })
     }
 
     /// The version that the file's header names.
@@ -187,7 +186,7 @@ impl<R: Read> Reader<R> {
                 }
                 Some(opcode::AUX) => return self.aux(),
                 Some(opcode::FUNCTION) => {
-                    let read = read_string(&mut self.stream, &mut self.key);
+                    let read = read_string(&mut self.stream, &mut self.key, self.limits);
                     read.map_err(|corrupt| self.damage(corrupt))?;
                     return Ok(Item::Function(&self.key));
                 }
@@ -224,18 +223,18 @@ impl<R: Read> Reader<R> {
     }
 
     fn aux(&mut self) -> Result<Item<'_>, Damage> {
-        let both = read_string(&mut self.stream, &mut self.key)
-            .and_then(|()| read_string(&mut self.stream, &mut self.scratch));
+        let both = read_string(&mut self.stream, &mut self.key, self.limits)
+            .and_then(|()| read_string(&mut self.stream, &mut self.scratch, self.limits));
         both.map_err(|corrupt| self.damage(corrupt))?;
         Ok(Item::Aux { name: &self.key, value: &self.scratch })
     }
 
     fn entry(&mut self, type_byte: u8, preface: Preface) -> Result<Entry<'_>, Damage> {
         let Preface { expire_at, idle_seconds, frequency } = preface;
-        let read = read_string(&mut self.stream, &mut self.key);
+        let read = read_string(&mut self.stream, &mut self.key, self.limits);
         read.map_err(|corrupt| self.damage(corrupt))?;
-        let Reader { stream, key, scratch, .. } = self;
-        match value::read_body(type_byte, stream, scratch, LIMITS) {
+        let Reader { stream, limits, key, scratch, .. } = self;
+        match value::read_body(type_byte, stream, scratch, *limits) {
             Ok(value) => Ok(Entry { key, value, expire_at, idle_seconds, frequency }),
             Err(Corrupt::Type(byte)) => Err(match opcode::type_name(byte) {
                 Some(name) => Damage::MissingType { byte, name, key: key.clone() },
@@ -270,9 +269,13 @@ fn damage<R: Read>(stream: &mut Stream<R>, corrupt: Corrupt) -> Damage {
 }
 
 /// Reads a string into `into`.
-fn read_string(source: &mut impl Source, into: &mut Vec<u8>) -> Result<(), Corrupt> {
+fn read_string(
+    source: &mut impl Source,
+    into: &mut Vec<u8>,
+    limits: ReadLimits,
+) -> Result<(), Corrupt> {
     into.clear();
-    match string::read(source, LIMITS)? {
+    match string::read(source, limits)? {
         Text::Int(number) => {
             into.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
         }

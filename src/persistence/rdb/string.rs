@@ -2,8 +2,8 @@
 //! these is Redis's choice for the same string.
 
 use super::length::{self, Length};
-use super::{Corrupt, ReadLimits, Source, WriteOptions, lzf};
-use crate::base::numbers;
+use super::{Corrupt, ReadLimits, Source, WriteOptions};
+use crate::base::{lzf, numbers};
 
 /// Numbers of the special encodings (Redis: RDB_ENC_INT8 and following).
 const INT8: u8 = 0;
@@ -27,6 +27,32 @@ pub(super) enum Text<'a> {
     Borrowed(&'a [u8]),
     /// These bytes.
     Owned(Vec<u8>),
+}
+
+impl Text<'_> {
+    /// Makes `out` the text, reusing its memory.
+    pub(super) fn write_over(self, out: &mut Vec<u8>) {
+        match self {
+            Text::Int(number) => {
+                out.clear();
+                out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            }
+            Text::Borrowed(text) => {
+                out.clear();
+                out.extend_from_slice(text);
+            }
+            Text::Owned(text) => *out = text,
+        }
+    }
+
+    /// The string; `digits` is where those of an integer are written.
+    pub(super) fn bytes<'b>(&'b self, digits: &'b mut itoa::Buffer) -> &'b [u8] {
+        match self {
+            Text::Int(number) => digits.format(*number).as_bytes(),
+            Text::Borrowed(bytes) => bytes,
+            Text::Owned(bytes) => bytes,
+        }
+    }
 }
 
 /// Appends a string.
@@ -74,11 +100,16 @@ fn write_compressed(out: &mut Vec<u8>, text: &[u8]) -> bool {
     if !lzf::compress(text, &mut packed, text.len() - SAVED_BYTES_MIN) {
         return false;
     }
+    write_packed(out, &packed, text.len());
+    true
+}
+
+/// Appends a string of so many bytes whose compressed form is known.
+pub(super) fn write_packed(out: &mut Vec<u8>, packed: &[u8], unpacked_bytes: usize) {
     length::write_encoded(out, LZF);
     length::write(out, packed.len() as u64);
-    length::write(out, text.len() as u64);
-    out.extend_from_slice(&packed);
-    true
+    length::write(out, unpacked_bytes as u64);
+    out.extend_from_slice(packed);
 }
 
 /// Reads a string.
@@ -98,7 +129,8 @@ pub(super) fn read<'a>(
             let packed = length::read_plain(source)?;
             let unpacked = length::read_plain(source)?;
             check(unpacked, limits)?;
-            lzf::decompress(source.take(packed)?, unpacked).map(Text::Owned)
+            let unpacked = lzf::decompress(source.take(packed)?, unpacked);
+            unpacked.map(Text::Owned).map_err(|lzf::Invalid| Corrupt::Compression)
         }
         Length::Encoded(number) => Err(Corrupt::Encoding(number)),
     }
@@ -118,7 +150,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMITS: ReadLimits = ReadLimits { string_bytes_max: 1 << 20 };
+    const LIMITS: ReadLimits = ReadLimits { string_bytes_max: 1 << 20, ..ReadLimits::DEFAULT };
 
     fn written(text: &[u8], compress: bool) -> Vec<u8> {
         let mut out = Vec::new();

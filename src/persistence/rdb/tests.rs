@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::opcode;
 use super::reader::{Checksum, Damage, Item, Reader};
 use super::writer::{Accesses, FileOptions, write_file};
-use super::{Corrupt, VERSION_MAX};
+use super::{Corrupt, ReadLimits, VERSION_MAX};
 use crate::base::crc64;
 use crate::keyspace::{AccessMode, Keyspace};
 use crate::value::{NewValue, Record};
@@ -42,7 +42,7 @@ fn bytes_of(value: NewValue<'_>) -> Vec<u8> {
 }
 
 fn read(file: impl Read, checks: bool) -> Result<Contents, Damage> {
-    let mut reader = Reader::new(file, checks)?;
+    let mut reader = Reader::new(file, checks, ReadLimits::DEFAULT)?;
     let mut contents = Contents::default();
     let mut db = 0;
     loop {
@@ -227,7 +227,9 @@ fn older_versions() {
 
 #[test]
 fn headers() {
-    let refusal = |header: &[u8]| Reader::new(header, true).err().expect("refused").to_string();
+    let refusal = |header: &[u8]| {
+        Reader::new(header, true, ReadLimits::DEFAULT).err().expect("refused").to_string()
+    };
     assert_eq!(refusal(b"RODIS0011"), "Wrong signature trying to load DB from file");
     assert_eq!(refusal(b"REDIS0012"), "Can't handle RDB format version 0012");
     assert_eq!(refusal(b"REDIS0000"), "Can't handle RDB format version 0000");
@@ -245,6 +247,9 @@ fn what_is_not_understood_is_named() {
     for line in OTHERS.lines() {
         let (name, payload) = line.split_once('\t').expect("two columns");
         let byte = u8::from_str_radix(&payload[..2], 16).expect("hex");
+        if !(name.contains("zset") || name == "stream") {
+            continue;
+        }
         let words = refused(&[byte, 3, b'k', b'e', b'y', 0]);
         assert!(words.starts_with("The value of \"key\" is a "), "{name}: {words}");
         assert!(words.ends_with(&format!("(RDB type {byte}), which is unsupported")), "{words}");
@@ -322,7 +327,11 @@ fn errors_of_the_system_are_told() {
     for cut in 0..PLAIN.len() - 1 {
         let short = read(drip(&PLAIN[..cut], None), true).unwrap_err();
         assert!(matches!(short, Damage::Corrupt(Corrupt::Truncated)), "{cut}: {short}");
-        let mut reader = match Reader::new(drip(&PLAIN[..cut], Some(ErrorKind::TimedOut)), true) {
+        let mut reader = match Reader::new(
+            drip(&PLAIN[..cut], Some(ErrorKind::TimedOut)),
+            true,
+            ReadLimits::DEFAULT,
+        ) {
             Ok(reader) => reader,
             Err(damage) => {
                 assert!(matches!(damage, Damage::Io(_)), "{damage}");

@@ -1,27 +1,61 @@
 //! Values with the byte that tells their type. The only place that lists types: one more of them is
 //! an arm in each `match` of this file.
 
+use super::list;
 use super::string::{self, Text};
-use super::{Corrupt, ReadLimits, Source, WriteOptions};
+use super::{Corrupt, ReadLimits, Source, WriteOptions, hash, set};
 use crate::base::limits::RECORD_INLINE_BYTES_MAX;
-use crate::value::{NewValue, Value, ValueRef};
+use crate::value::{self, Hash, List, NewValue, Set, Value, ValueRef};
 
 /// How a value is encoded: the byte in front of it (Redis: RDB_TYPE_STRING and following).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
     String = 0,
+    /// A list, a string per element.
+    List = 1,
+    ListZiplist = 10,
+    /// A list of ziplists.
+    ListQuicklist = 14,
+    /// A list of listpacks and plain elements.
+    ListQuicklist2 = 18,
+    Set = 2,
+    SetIntset = 11,
+    SetListpack = 20,
+    Hash = 4,
+    HashZipmap = 9,
+    HashZiplist = 13,
+    HashListpack = 16,
 }
 
 impl Encoding {
     fn of(value: ValueRef<'_>) -> Encoding {
         match value {
             ValueRef::Int(_) | ValueRef::String(_) => Encoding::String,
+            ValueRef::List(_) => Encoding::ListQuicklist2,
+            ValueRef::Set(set) => match set.encoding() {
+                value::Encoding::Intset => Encoding::SetIntset,
+                value::Encoding::Listpack => Encoding::SetListpack,
+                _ => Encoding::Set,
+            },
+            ValueRef::Hash(hash) if hash.listpack().is_some() => Encoding::HashListpack,
+            ValueRef::Hash(_) => Encoding::Hash,
         }
     }
 
     fn from_byte(byte: u8) -> Option<Encoding> {
         match byte {
             0 => Some(Encoding::String),
+            1 => Some(Encoding::List),
+            10 => Some(Encoding::ListZiplist),
+            14 => Some(Encoding::ListQuicklist),
+            18 => Some(Encoding::ListQuicklist2),
+            2 => Some(Encoding::Set),
+            11 => Some(Encoding::SetIntset),
+            20 => Some(Encoding::SetListpack),
+            4 => Some(Encoding::Hash),
+            9 => Some(Encoding::HashZipmap),
+            13 => Some(Encoding::HashZiplist),
+            16 => Some(Encoding::HashListpack),
             _ => None,
         }
     }
@@ -29,7 +63,17 @@ impl Encoding {
     /// The oldest version that has it, and a payload's footer: DUMP came with version 6.
     fn version_min(self) -> u16 {
         match self {
-            Encoding::String => 6,
+            Encoding::String
+            | Encoding::List
+            | Encoding::ListZiplist
+            | Encoding::Set
+            | Encoding::SetIntset
+            | Encoding::Hash
+            | Encoding::HashZipmap
+            | Encoding::HashZiplist => 6,
+            Encoding::ListQuicklist => 7,
+            Encoding::ListQuicklist2 | Encoding::HashListpack => 10,
+            Encoding::SetListpack => 11,
         }
     }
 }
@@ -55,6 +99,9 @@ pub(super) fn write_body(out: &mut Vec<u8>, value: ValueRef<'_>, options: WriteO
     match value {
         ValueRef::Int(number) => string::write_int(out, number),
         ValueRef::String(text) => string::write(out, text, options),
+        ValueRef::List(list) => list::write(out, list, options),
+        ValueRef::Set(members) => set::write(out, members, options),
+        ValueRef::Hash(fields) => hash::write(out, fields, options),
     }
 }
 
@@ -88,5 +135,28 @@ pub(super) fn read_body<'a>(
                 NewValue::from_bytes(scratch)
             }
         }),
+        Encoding::List => list::read_strings(source, limits).map(of_list),
+        Encoding::ListZiplist => list::read_ziplist(source, limits).map(of_list),
+        Encoding::ListQuicklist => list::read_ziplists(source, limits).map(of_list),
+        Encoding::ListQuicklist2 => list::read_nodes(source, limits).map(of_list),
+        Encoding::Set => set::read_members(source, limits).map(owned_set),
+        Encoding::SetIntset => set::read_intset(source, limits).map(owned_set),
+        Encoding::SetListpack => set::read_listpack(source, limits).map(owned_set),
+        Encoding::Hash => hash::read_fields(source, limits).map(owned_hash),
+        Encoding::HashZipmap => hash::read_zipmap(source, limits).map(owned_hash),
+        Encoding::HashZiplist => hash::read_ziplist(source, limits).map(owned_hash),
+        Encoding::HashListpack => hash::read_listpack(source, limits).map(owned_hash),
     }
+}
+
+fn owned_hash(hash: Hash) -> NewValue<'static> {
+    NewValue::Owned(Value::Hash(hash))
+}
+
+fn owned_set(set: Set) -> NewValue<'static> {
+    NewValue::Owned(Value::Set(set))
+}
+
+fn of_list(list: List) -> NewValue<'static> {
+    NewValue::Owned(Value::List(list))
 }

@@ -1,8 +1,11 @@
-//! LZF, the compression of strings in RDB: runs of up to 32 literal bytes, and references of 3 to
-//! 264 bytes to what came at most 8 KiB before. Written here because the crates for it are given up
-//! or young, and clear a table of 256 KiB for every string however short.
+//! LZF, the compression of strings in RDB and of the inner nodes of lists: runs of up to 32 literal
+//! bytes, and references of 3 to 264 bytes to what came at most 8 KiB before. Written here because
+//! the crates for it are given up or young, and clear a table of 256 KiB for every string however
+//! short. Never trusts what it unfolds: memory is taken for what the input can at most become.
 
-use super::Corrupt;
+/// Compressed bytes do not become what is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalid;
 
 /// Longest run of literals; its length less one is the whole control byte.
 const LITERALS_MAX: usize = 1 << 5;
@@ -30,7 +33,7 @@ fn unfolded_max(compressed: u64) -> u64 {
 
 /// Appends the compressed form of `input`, if it takes at most `max` bytes; otherwise leaves `out`
 /// as it was and tells so.
-pub(super) fn compress(input: &[u8], out: &mut Vec<u8>, max: usize) -> bool {
+pub fn compress(input: &[u8], out: &mut Vec<u8>, max: usize) -> bool {
     let begin = out.len();
     // Places are kept in 32 bits.
     let fits = u32::try_from(input.len()).is_ok()
@@ -136,26 +139,26 @@ impl<'a, const BITS: u32, const SLOTS: usize> Compressor<'a, BITS, SLOTS> {
 }
 
 /// The `length` bytes that `input` was compressed from.
-pub(super) fn decompress(input: &[u8], length: u64) -> Result<Vec<u8>, Corrupt> {
+pub fn decompress(input: &[u8], length: u64) -> Result<Vec<u8>, Invalid> {
     let length = Some(length)
         .filter(|&length| length <= unfolded_max(input.len() as u64))
         .and_then(|length| usize::try_from(length).ok())
-        .ok_or(Corrupt::Compression)?;
+        .ok_or(Invalid)?;
     let mut out = Vec::new();
-    out.try_reserve_exact(length).map_err(|_| Corrupt::TooLong)?;
+    out.try_reserve_exact(length).map_err(|_| Invalid)?;
     let mut rest = input;
     while let [control, after @ ..] = rest {
-        let (more, taken) = unfold(usize::from(*control), after).ok_or(Corrupt::Compression)?;
+        let (more, taken) = unfold(usize::from(*control), after).ok_or(Invalid)?;
         rest = &after[taken..];
         if out.len() + more.len() > length {
-            return Err(Corrupt::Compression);
+            return Err(Invalid);
         }
         match more {
             Piece::Literals(bytes) => out.extend_from_slice(bytes),
             Piece::Match { distance, length } => repeat(&mut out, distance, length)?,
         }
     }
-    if out.len() == length { Ok(out) } else { Err(Corrupt::Compression) }
+    if out.len() == length { Ok(out) } else { Err(Invalid) }
 }
 
 enum Piece<'a> {
@@ -189,8 +192,8 @@ fn unfold(control: usize, after: &[u8]) -> Option<(Piece<'_>, usize)> {
 }
 
 /// Appends `length` bytes from `distance` before the end on; those may be among the appended ones.
-fn repeat(out: &mut Vec<u8>, distance: usize, length: usize) -> Result<(), Corrupt> {
-    let from = out.len().checked_sub(distance).ok_or(Corrupt::Compression)?;
+fn repeat(out: &mut Vec<u8>, distance: usize, length: usize) -> Result<(), Invalid> {
+    let from = out.len().checked_sub(distance).ok_or(Invalid)?;
     let end = out.len() + length;
     while out.len() < end {
         let upto = out.len().min(from + (end - out.len()));
@@ -255,11 +258,11 @@ mod tests {
             (b"\x00a\xe0\x00", 10),
         ];
         for (input, length) in cases {
-            assert_eq!(decompress(input, length), Err(Corrupt::Compression), "{input:?}");
+            assert_eq!(decompress(input, length), Err(Invalid), "{input:?}");
         }
         // No memory is taken for what cannot be.
-        assert_eq!(decompress(b"\x00a\xe0\xff\x00", u64::MAX), Err(Corrupt::Compression));
-        assert_eq!(decompress(b"\x00a\xe0\xff\x00", 1 << 40), Err(Corrupt::Compression));
+        assert_eq!(decompress(b"\x00a\xe0\xff\x00", u64::MAX), Err(Invalid));
+        assert_eq!(decompress(b"\x00a\xe0\xff\x00", 1 << 40), Err(Invalid));
     }
 
     proptest! {

@@ -1,0 +1,248 @@
+//! Hashes against a model, at the limits of their encodings, and in what they leave to chance.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::rng::Rng;
+
+const LIMITS: Limits = Limits { entries: 8, value_bytes: 12 };
+const ROOMY: Limits = Limits { entries: usize::MAX, value_bytes: 64 };
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn contents(hash: &Hash) -> Model {
+    let mut seen = Model::new();
+    for (field, value) in hash.iter() {
+        assert!(seen.insert(field.to_vec(), value.to_vec()).is_none(), "{field:?} comes twice");
+    }
+    seen
+}
+
+/// The same fields, of a table that is made at once.
+fn numbered(fields: usize) -> Hash {
+    let mut hash = Hash::new();
+    hash.make_table();
+    for n in 0..fields {
+        assert!(hash.set(format!("field:{n:08}").as_bytes(), &[b'v'; 16], LIMITS));
+    }
+    hash
+}
+
+#[test]
+fn limits_decide_the_encoding() {
+    let mut hash = Hash::new();
+    for n in 0..8 {
+        hash.set(format!("f{n}").as_bytes(), &[b'x'; 12], LIMITS);
+    }
+    assert_eq!((hash.len(), hash.encoding()), (8, Encoding::Listpack));
+    hash.set(b"f0", b"other", LIMITS);
+    assert_eq!(hash.encoding(), Encoding::Listpack);
+    let mut longer = hash.clone();
+    longer.set(b"f0", &[b'x'; 13], LIMITS);
+    assert_eq!((longer.len(), longer.encoding()), (8, Encoding::Hashtable));
+    let mut prepared = hash.clone();
+    prepared.prepare([&b"f0"[..], &[b'x'; 13]].into_iter(), LIMITS);
+    assert_eq!((prepared.encoding(), &prepared), (Encoding::Hashtable, &hash));
+    hash.set(b"f9", b"", LIMITS);
+    assert_eq!((hash.len(), hash.encoding()), (9, Encoding::Hashtable));
+    for n in 1..10 {
+        hash.remove(format!("f{n}").as_bytes());
+    }
+    assert_eq!((hash.len(), hash.encoding()), (1, Encoding::Hashtable));
+}
+
+#[test]
+fn memory_is_that_of_the_parts() {
+    let mut hash = numbered(10_000);
+    let per_field = hash.heap_bytes() as f64 / 10_000.0;
+    assert!(per_field < 47.0, "{per_field}");
+    assert_eq!(hash.free_effort(), 10_000);
+    hash.set(b"field:00000007", &[b'w'; 1000], LIMITS);
+    assert_eq!(hash.clone().len(), 10_000);
+    for n in 0..10_000 {
+        assert!(hash.remove(format!("field:{n:08}").as_bytes()));
+    }
+    let empty = alloc::usable_size(size_of::<Fields>());
+    assert_eq!((hash.heap_bytes(), hash.is_empty()), (empty, true));
+    assert_eq!(Hash::new().free_effort(), 1);
+}
+
+#[test]
+fn scans_see_every_field() {
+    let hash = numbered(500);
+    let (mut cursor, mut seen, mut calls) = (0, BTreeSet::new(), 0);
+    loop {
+        let before = seen.len();
+        cursor = hash.scan(cursor, 10, |field, _| {
+            seen.insert(field.to_vec());
+        });
+        assert!(seen.len() - before <= 10 + 64);
+        calls += 1;
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!((seen.len(), calls > 10), (500, true));
+    let mut small = Hash::new();
+    small.set(b"f", b"1", LIMITS);
+    let mut found = Vec::new();
+    assert_eq!(small.scan(77, 1, |field, value| found.push((field, value))), 0);
+    assert_eq!(found, [(Element::Bytes(b"f"), Element::Int(1))]);
+}
+
+#[test]
+fn chance_is_fair() {
+    let mut rng = Rng::seeded(3);
+    let mut small = Hash::new();
+    for n in 0..20 {
+        small.set(format!("field:{n:08}").as_bytes(), b"v", ROOMY);
+    }
+    assert_eq!(small.encoding(), Encoding::Listpack);
+    for hash in [small, numbered(20)] {
+        for draw in [1, 3, 12] {
+            let (mut picked, mut sampled) = (HashMap::new(), HashMap::new());
+            for _ in 0..12_000 / draw {
+                hash.pick(&mut rng, draw, |field, _| *picked.entry(field).or_insert(0) += 1);
+                let mut different = BTreeSet::new();
+                hash.sample(&mut rng, draw, |field, _| {
+                    assert!(different.insert(field.to_vec()));
+                    *sampled.entry(field).or_insert(0) += 1;
+                });
+                assert_eq!(different.len(), draw);
+            }
+            for counts in [picked, sampled] {
+                // 600 are expected of each, give or take 24.
+                assert!(counts.len() == 20 && counts.values().all(|n| (450..750).contains(n)));
+            }
+        }
+        let mut all = 0;
+        hash.sample(&mut rng, 1000, |_, _| all += 1);
+        assert_eq!(all, 20);
+    }
+}
+
+#[test]
+fn builders_refuse_what_is_there_twice() {
+    let build = |announced, pairs: &[(&[u8], &[u8])]| {
+        let mut builder = Builder::new(announced, LIMITS);
+        pairs.iter().try_for_each(|(field, value)| builder.push(field, value))?;
+        builder.finish()
+    };
+    let long = [b'x'; 13];
+    for announced in [2, 9] {
+        let encoding = if announced == 2 { Encoding::Listpack } else { Encoding::Hashtable };
+        let built = build(announced, &[(b"a", b"1"), (b"b", b"1")]).unwrap();
+        assert_eq!((built.encoding(), built.len()), (encoding, 2));
+        assert_eq!(build(announced, &[(b"a", b"1"), (b"a", b"2")]), Err(NotPairs));
+        assert_eq!(build(announced, &[(b"1", b"1"), (b"1", b"2")]), Err(NotPairs));
+        assert_eq!(build(announced, &[(b"a", b"1"), (b"a", &long)]), Err(NotPairs));
+        assert_eq!(build(announced, &[(b"a", b"1"), (b"a", b""), (b"b", &long)]), Err(NotPairs));
+        let built = build(announced, &[(b"a", b"1"), (b"b", &long)]).unwrap();
+        assert_eq!((built.encoding(), built.len()), (Encoding::Hashtable, 2));
+    }
+    let mut odd = Listpack::new();
+    odd.push_back(b"a");
+    assert_eq!(Hash::from_listpack(odd, LIMITS), Err(NotPairs));
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Set(Vec<u8>, Vec<u8>),
+    SetMany(Vec<(Vec<u8>, Vec<u8>)>),
+    Remove(Vec<u8>),
+    Get(Vec<u8>),
+    Clone,
+    MakeTable,
+}
+
+fn some_field() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        6 => (0..30u32).prop_map(|n| format!("f{n}").into_bytes()),
+        3 => (-3..20i64).prop_map(|n| n.to_string().into_bytes()),
+        1 => Just(Vec::new()),
+        1 => (0..3u8).prop_map(|n| vec![n; 300]),
+    ]
+}
+
+fn some_value() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => any::<i64>().prop_map(|n| n.to_string().into_bytes()),
+        4 => prop::collection::vec(any::<u8>(), 0..14),
+        1 => (any::<u8>(), 0..600usize).prop_map(|(byte, len)| vec![byte; len]),
+    ]
+}
+
+fn some_op() -> impl Strategy<Value = Op> {
+    let pairs = prop::collection::vec((some_field(), some_value()), 1..12);
+    prop_oneof![
+        8 => (some_field(), some_value()).prop_map(|(field, value)| Op::Set(field, value)),
+        2 => pairs.prop_map(Op::SetMany),
+        6 => some_field().prop_map(Op::Remove),
+        4 => some_field().prop_map(Op::Get),
+        1 => Just(Op::Clone),
+        1 => Just(Op::MakeTable),
+    ]
+}
+
+fn apply(hash: &mut Hash, model: &mut Model, op: Op, limits: Limits) {
+    match op {
+        Op::Set(field, value) => {
+            let added = hash.set(&field, &value, limits);
+            assert_eq!(added, model.insert(field, value).is_none());
+        }
+        Op::SetMany(pairs) => {
+            let parts: Vec<_> =
+                pairs.iter().flat_map(|(field, value)| [&field[..], &value[..]]).collect();
+            hash.prepare(parts.iter().copied(), limits);
+            for (field, value) in pairs {
+                let added = hash.set(&field, &value, limits);
+                assert_eq!(added, model.insert(field, value).is_none());
+            }
+        }
+        Op::Remove(field) => assert_eq!(hash.remove(&field), model.remove(&field).is_some()),
+        Op::Get(field) => {
+            let found = hash.get(&field).map(|value| value.to_vec());
+            assert_eq!(found.as_ref(), model.get(&field));
+            assert_eq!(hash.contains(&field), found.is_some());
+        }
+        Op::Clone => {
+            let copy = hash.clone();
+            assert_eq!(&copy, hash);
+            *hash = copy;
+        }
+        Op::MakeTable => {
+            hash.make_table();
+        }
+    }
+}
+
+fn is_admitted(hash: &Hash, limits: Limits) -> bool {
+    let long = |element: Element<'_>| element.len() > limits.value_bytes;
+    hash.len() <= limits.entries && !hash.iter().any(|(field, value)| long(field) || long(value))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 128,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+    #[test]
+    fn behaves_as_a_map(ops in prop::collection::vec(some_op(), 0..80), roomy: bool) {
+        let limits = if roomy { ROOMY } else { LIMITS };
+        let (mut hash, mut model) = (Hash::new(), Model::new());
+        for op in ops {
+            apply(&mut hash, &mut model, op, limits);
+            prop_assert_eq!(hash.len(), model.len());
+            prop_assert_eq!(hash.is_empty(), model.is_empty());
+            prop_assert_eq!(&contents(&hash), &model);
+            prop_assert!(hash.encoding() == Encoding::Hashtable || is_admitted(&hash, limits));
+            if let Repr::Table(fields) = &hash.0 {
+                let bytes: usize = fields.table.iter().map(Field::heap_bytes).sum();
+                prop_assert_eq!(bytes, fields.bytes);
+            }
+        }
+    }
+}
