@@ -32,6 +32,15 @@ pub struct Spec {
     pub options: Vec<String>,
 }
 
+/// A free port whose bus port is one, too. Below those that the system hands out: who connects to
+/// one of these before anybody listens there may come to talk to himself.
+fn free_port() -> Result<u16> {
+    let first = 20_000 + std::process::id() as u16 % 1000;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = (first..first + 1000).find(|port| is_free(port) && is_free(&(port + 10_000)));
+    Ok(port.ok_or("no port is free")?)
+}
+
 /// A running server; it is killed and its directory removed when dropped.
 pub struct Server {
     child: Child,
@@ -50,7 +59,7 @@ impl Spec {
 
     /// Starts the server without persistence, on its core, and waits for its first reply.
     pub fn launch(&self) -> Result<Server> {
-        self.launch_at(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+        self.launch_at(free_port()?)
     }
 
     /// The same on a port that the caller knows to be free.
@@ -249,13 +258,19 @@ pub struct Arguments {
     pub own: Vec<(String, String)>,
 }
 
-/// Reads `--ours PATH`, `--theirs PATH`, `--KEY VALUE` for the keys in `own`, and server options
-/// after `--`. Cargo's own `--bench` is passed over.
+/// Options that name one of the two servers.
+const SIDES: [&str; 4] = ["--ours", "--theirs", "--ours-options", "--theirs-options"];
+
+/// Reads `--ours PATH`, `--theirs PATH`, options of one of them in `--ours-options` and
+/// `--theirs-options`, `--KEY VALUE` for the keys in `own`, and options of both servers after `--`.
+/// Cargo's own `--bench` is passed over.
 pub fn arguments(ours: &str, own: &[&str], usage: &str) -> Result<Arguments> {
     // cargo puts it last, even behind `--`.
     let mut given = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let (mut ours, mut theirs) = (ours.to_string(), "redis-server".to_string());
     let (mut options, mut rest) = (Vec::new(), Vec::new());
+    let mut own_options = [Vec::new(), Vec::new()];
+    let words = |text: &str| text.split_whitespace().map(str::to_string).collect::<Vec<_>>();
     while let Some(arg) = given.next() {
         match arg.as_str() {
             "--" => options = given.by_ref().collect(),
@@ -263,19 +278,24 @@ pub fn arguments(ours: &str, own: &[&str], usage: &str) -> Result<Arguments> {
                 println!("{usage}");
                 std::process::exit(0);
             }
-            key if key == "--ours" || key == "--theirs" || own.contains(&key) => {
+            key if SIDES.contains(&key) || own.contains(&key) => {
                 let value = given.next().ok_or_else(|| format!("{key} needs a value\n{usage}"))?;
                 match key {
                     "--ours" => ours = value,
                     "--theirs" => theirs = value,
+                    "--ours-options" => own_options[0] = words(&value),
+                    "--theirs-options" => own_options[1] = words(&value),
                     _ => rest.push((arg, value)),
                 }
             }
             _ => return Err(format!("unknown option {arg}\n{usage}").into()),
         }
     }
-    let spec = |name, program: &str| -> Result<Spec> {
-        Ok(Spec { name, program: in_path(program)?, options: options.clone() })
+    let [of_ours, of_theirs] = own_options;
+    let spec = |name, program: &str, own: Vec<String>| -> Result<Spec> {
+        let options = own.into_iter().chain(options.iter().cloned()).collect();
+        Ok(Spec { name, program: in_path(program)?, options })
     };
-    Ok(Arguments { specs: [spec("ours", &ours)?, spec("theirs", &theirs)?], own: rest })
+    let specs = [spec("ours", &ours, of_ours)?, spec("theirs", &theirs, of_theirs)?];
+    Ok(Arguments { specs, own: rest })
 }

@@ -15,12 +15,16 @@ const USAGE: &str = "\
 usage: cargo bench --bench compare -- [options] [-- server options]
   --ours PATH        the first server (the release binary)
   --theirs PATH      the second server (redis-server in PATH)
+  --ours-options, --theirs-options 'OPTIONS'
+                     options of one of the servers
   --rounds N         rounds of every load; the servers take turns in going first (5)
   --scale N          times the usual number of requests, in percent (100)
   --load NAME=ARGS   another load: arguments of redis-benchmark, such as 'x=-P 16 lpush l v'
   --setup COMMAND    a command sent to both servers before the loads, words split at spaces
   --only PART        loads and tables whose name contains PART
-  --theirs and --ours may name the same program, to see the noise";
+  --theirs and --ours may name the same program, to see the noise, or what an option costs:
+    --theirs target/release/redis-rust --ours-options '--cluster-enabled yes' --only 'get -P 16'
+  A node of a cluster is given all slots.";
 
 /// Keys that the loads draw from, and the length of their values.
 const KEYSPACE: u64 = 100_000;
@@ -137,12 +141,25 @@ fn fill(client: &mut Client, prefix: &str) -> Result<()> {
     Ok(client.load(KEYSPACE, set)?)
 }
 
+fn own_all_slots(client: &mut Client) -> Result<()> {
+    client.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])?;
+    for _ in 0..100 {
+        if client.ask(&["CLUSTER", "INFO"])?.contains("cluster_state:ok") {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    Err("the cluster does not come up".into())
+}
+
 fn prepare(server: &Server, plan: &Plan) -> Result<()> {
     let mut client = server.client()?;
-    fill(&mut client, "key:")?;
-    if server.is_cluster()? {
+    let cluster = server.is_cluster()?;
+    if cluster {
+        own_all_slots(&mut client)?;
         fill(&mut client, mget_prefix(true))?;
     }
+    fill(&mut client, "key:")?;
     for command in &plan.setup {
         client.ask(&command.split_whitespace().collect::<Vec<_>>())?;
     }

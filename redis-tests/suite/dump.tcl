@@ -79,10 +79,10 @@ with_server {} {
         }
     }
 
-    test "a payload of another type is refused" ours {
+    test "a payload of a type that is not there is refused" ours {
         with_redis other port {
-            $other RPUSH list a b c
-            assert_error "ERR Bad data format" {restore $::client key [payload $other list]}
+            $other ZADD zset 1 a 2 b
+            assert_error "ERR Bad data format" {restore $::client key [payload $other zset]}
             assert_equal 0 [r EXISTS key]
         }
     }
