@@ -281,6 +281,10 @@ impl SlotTable {
 
     /// Marks a slot of this node as being moved away, or takes the mark away.
     pub fn set_migrating(&mut self, slot: Slot, to: Option<NodeIndex>) {
+        if to.is_some() {
+            // Who moves it on has seen that the last owner knows, and that one may be the target.
+            self.taken.remove(&slot);
+        }
         match to {
             Some(to) => self.migrating.insert(slot, to),
             None => self.migrating.remove(&slot),

@@ -308,3 +308,25 @@ fn a_slot_that_was_taken_over_is_not_lost_to_its_last_owner() {
     });
     assert_eq!(net.nodes[0].slots.owner(slot), Some(net.index(0, 1)));
 }
+
+#[test]
+fn a_slot_that_was_taken_over_can_be_moved_back_at_once() {
+    let mut net = Net::cluster(3);
+    let slot = net.nodes[1].slots.owned_by(net.nodes[1].myself()).unwrap().iter().next().unwrap();
+    let (id, from) = (net.id(0), net.index(0, 1));
+    let env =
+        crate::cluster::Env { now_ms: net.now_ms, keys: &crate::cluster::tests::net::NO_KEYS };
+    net.nodes[0].slots.set_importing(slot, Some(from));
+    let given = crate::cluster::SlotChange::Node(id.as_bytes());
+    net.nodes[0].set_slot(slot, given, env).unwrap();
+    let mine = net.nodes[0].me().config_epoch;
+    // The target of the way back says that the slot is there before this node is told.
+    net.nodes[0].slots.set_migrating(slot, Some(from));
+    claim(&mut net, 0, 1, |header| {
+        header.slots.insert(slot);
+        header.config_epoch = Epoch(mine.0 + 1);
+        header.current_epoch = Epoch(mine.0 + 1);
+    });
+    assert_eq!(net.nodes[0].slots.owner(slot), Some(from));
+    assert_eq!(net.nodes[0].me().config_epoch, mine);
+}
