@@ -142,7 +142,9 @@ fn fill(client: &mut Client, prefix: &str) -> Result<()> {
 }
 
 fn own_all_slots(client: &mut Client) -> Result<()> {
-    client.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])?;
+    if client.ask(&["CLUSTER", "INFO"])?.contains("cluster_slots_assigned:0\r") {
+        client.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])?;
+    }
     for _ in 0..100 {
         if client.ask(&["CLUSTER", "INFO"])?.contains("cluster_state:ok") {
             return Ok(());
