@@ -350,7 +350,7 @@ impl Cluster {
         // The last owner may forget the slot as soon as this node has said OK.
         self.mark(Todo::FSYNC);
         if let Some(from) = self.slots.importing_from(slot) {
-            self.slots.note_taken(slot, from);
+            self.slots.note_taken(slot, from, env.now_ms);
             if self.bump_epoch() {
                 log::info!("configEpoch updated after importing slot {}", slot.0);
             }

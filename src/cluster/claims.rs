@@ -69,10 +69,19 @@ impl Cluster {
         self.slots.owner(slot).is_none() || self.slots.unclaimed.contains(slot)
     }
 
+    /// A node answers the ping that it was sent last. What it does not claim any more of the slots
+    /// that were moved here from it, it knows to have lost; but only if it was asked after that. A
+    /// node timeout is added, because an answer to an older ping may have been on its way as well,
+    /// from before the slot was the node's at all.
+    pub(super) fn heed_answer(&mut self, node: NodeIndex, header: &Header) {
+        let asked_ms = self.nodes[node].ping_sent_ms;
+        let before_ms = asked_ms.saturating_sub(self.settings.node_timeout_ms);
+        self.slots.forget_taken(node, &header.slots, before_ms);
+    }
+
     /// Looks at the slots in a heartbeat's header.
     pub(super) fn heed_claims(&mut self, sender: NodeIndex, header: &Header, env: Env) {
         let Some(primary) = self.primary_of(sender) else { return };
-        self.slots.note_claims(sender, &header.slots);
         let same = match self.slots.owned_by(primary) {
             Some(owned) => *owned == header.slots,
             None => header.slots.is_empty(),
@@ -119,7 +128,7 @@ impl Cluster {
                 self.slots.unclaimed.remove(slot);
                 continue;
             }
-            match self.judge(slot, claimant, epoch) {
+            match self.judge(slot, claimant, epoch, env) {
                 Verdict::Refused => continue,
                 Verdict::Contested => contested = true,
                 Verdict::Granted => {
@@ -140,18 +149,33 @@ impl Cluster {
     }
 
     /// What becomes of a claim to a slot that the claimant does not own by this node's table.
-    fn judge(&self, slot: Slot, claimant: NodeIndex, epoch: Epoch) -> Verdict {
-        let owner = self.slots.owner(slot);
-        let older = owner.is_some_and(|owner| self.nodes[owner].config_epoch < epoch);
+    fn judge(&self, slot: Slot, claimant: NodeIndex, epoch: Epoch, env: Env<'_>) -> Verdict {
+        let is_target = self.slots.migrating_to(slot) == Some(claimant);
+        let taken = self.slots.taken(slot).filter(|taken| taken.from == claimant);
+        let ahead = self.slots.owner(slot).is_some_and(|owner| {
+            let epoch_here = self.nodes[owner].config_epoch;
+            // Who got the slot from this node may have taken an epoch that this node had taken,
+            // too. If this node insisted, the keys would be lost there.
+            epoch > epoch_here || (is_target && epoch == epoch_here)
+        });
         if self.slots.importing_from(slot).is_some() {
             // A slot on its way in is for the administrator to assign.
-            Verdict::Refused
-        } else if older && self.slots.taken_from(slot) == Some(claimant) {
-            Verdict::Contested
-        } else if older || self.is_unclaimed(slot) {
-            Verdict::Granted
-        } else {
-            Verdict::Refused
+            return Verdict::Refused;
+        }
+        match taken.filter(|_| ahead) {
+            None if ahead || self.is_unclaimed(slot) => Verdict::Granted,
+            None => Verdict::Refused,
+            Some(_) if !is_target => Verdict::Contested,
+            // On its way back a slot arrives when all keys have. A claim before that is an old one,
+            // or somebody has ended the move too early, which shows in time.
+            Some(taken) => {
+                let recent =
+                    env.now_ms.saturating_sub(taken.at_ms) <= self.settings.node_timeout_ms;
+                match recent && env.keys.keys_in_slot(slot) > 0 {
+                    true => Verdict::Refused,
+                    false => Verdict::Granted,
+                }
+            }
         }
     }
 

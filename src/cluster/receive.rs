@@ -153,6 +153,7 @@ impl Cluster {
             }
         }
         if let Some(node) = outbound.filter(|_| kind == Heartbeat::Pong) {
+            self.heed_answer(node, header);
             self.note_pong(node, env.now_ms);
         }
         let Some(sender) = sender else { return };

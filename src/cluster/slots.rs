@@ -130,6 +130,13 @@ struct Owned {
     count: usize,
 }
 
+/// Whom a slot was moved here from, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) from: NodeIndex,
+    pub(super) at_ms: u64,
+}
+
 /// The owner of every slot, and the slots that are open.
 #[derive(Clone, Debug)]
 pub struct SlotTable {
@@ -145,9 +152,8 @@ pub struct SlotTable {
     /// Slots whose owner has stopped claiming them in its packets, while nobody else has claimed
     /// them yet: what the table says of them is not to be told to others.
     pub unclaimed: SlotSet,
-    /// Slots of this node that were moved here, and from whom, until that one has been heard not to
-    /// claim them any more.
-    taken: BTreeMap<Slot, NodeIndex>,
+    /// Slots of this node that were moved here, until their last owner is sure to know.
+    taken: BTreeMap<Slot, Taken>,
     /// Whose table this is.
     myself: Option<NodeIndex>,
     /// The slots that `myself` owns and that are not open: all that routing has to look at for most
@@ -233,18 +239,21 @@ impl SlotTable {
     }
 
     /// Notes that a slot of this node was moved here, so that its last owner may not know yet.
-    pub(super) fn note_taken(&mut self, slot: Slot, from: NodeIndex) {
-        self.taken.insert(slot, from);
+    pub(super) fn note_taken(&mut self, slot: Slot, from: NodeIndex, at_ms: u64) {
+        self.taken.insert(slot, Taken { from, at_ms });
     }
 
-    /// Whom a slot was moved here from, if that one may not know yet.
-    pub(super) fn taken_from(&self, slot: Slot) -> Option<NodeIndex> {
+    /// From whom a slot was moved here, if that one may not know yet.
+    pub(super) fn taken(&self, slot: Slot) -> Option<Taken> {
         if self.taken.is_empty() { None } else { self.taken.get(&slot).copied() }
     }
 
-    /// A node was heard to claim nothing but these slots.
-    pub(super) fn note_claims(&mut self, node: NodeIndex, claimed: &SlotSet) {
-        self.taken.retain(|slot, from| *from != node || claimed.contains(*slot));
+    /// A node claims nothing but these slots: it knows of those that were moved here from it before
+    /// that time.
+    pub(super) fn forget_taken(&mut self, from: NodeIndex, claimed: &SlotSet, before_ms: u64) {
+        self.taken.retain(|slot, taken| {
+            taken.from != from || taken.at_ms >= before_ms || claimed.contains(*slot)
+        });
     }
 
     /// The slots of a node; `None` if it owns none.
@@ -281,10 +290,6 @@ impl SlotTable {
 
     /// Marks a slot of this node as being moved away, or takes the mark away.
     pub fn set_migrating(&mut self, slot: Slot, to: Option<NodeIndex>) {
-        if to.is_some() {
-            // Who moves it on has seen that the last owner knows, and that one may be the target.
-            self.taken.remove(&slot);
-        }
         match to {
             Some(to) => self.migrating.insert(slot, to),
             None => self.migrating.remove(&slot),
@@ -326,5 +331,6 @@ impl SlotTable {
             self.assigned -= owned.count;
         }
         self.unmark(|other| other == node);
+        self.taken.retain(|_, taken| taken.from != node);
     }
 }

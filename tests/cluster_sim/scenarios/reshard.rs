@@ -1,6 +1,6 @@
 //! Slots move with their keys, while nodes and the tool end at every step.
 
-use super::{KEYED_SLOTS, formed};
+use super::{KEYED_SLOTS, formed, some_weather};
 use crate::host::End;
 use crate::seeds;
 use crate::tool::{Fault, Tool};
@@ -28,6 +28,47 @@ fn two_ends(sim: &mut Sim, slot: u16) -> (usize, usize) {
     let from = sim.host_of(sim.promised[&slot]).expect("a host");
     let to = (from + 1 + sim.below(sim.hosts.len() - 1)) % sim.hosts.len();
     (from, to)
+}
+
+/// A slot goes on, or straight back to where it came from, before the news of its last move is
+/// everywhere.
+#[test]
+fn reshard_to_and_fro() {
+    seeds("reshard_to_and_fro", 100, |seed| {
+        let mut sim = formed(seed, 4);
+        sim.net.weather = some_weather(&mut sim);
+        let slot = KEYED_SLOTS[sim.below(KEYED_SLOTS.len())];
+        let (mut from, mut to) = two_ends(&mut sim, slot);
+        for _ in 0..2 + sim.below(4) {
+            let clients = sim.one_in(2);
+            Tool::new(&mut sim, None, clients).move_slot(slot, from, to).unwrap();
+            (from, to) = if sim.one_in(3) { two_ends(&mut sim, slot) } else { (to, from) };
+        }
+        sim.net.weather = Default::default();
+        sim.settle(60_000);
+        sim.check_keys();
+        sim.write_some(20);
+        sim.check_keys();
+    });
+}
+
+/// The same, and on the last way something ends.
+#[test]
+fn reshard_to_and_fro_with_crashes() {
+    seeds("reshard_to_and_fro_with_crashes", 2 * 4 * STEPS as u64, |seed| {
+        let mut sim = formed(seed, 4);
+        let slot = KEYED_SLOTS[sim.below(KEYED_SLOTS.len())];
+        let (from, to) = two_ends(&mut sim, slot);
+        Tool::new(&mut sim, None, true).move_slot(slot, from, to).unwrap();
+        let fault = fault(seed, to, from);
+        let outcome = Tool::new(&mut sim, Some(fault), true).move_slot(slot, to, from);
+        sim.trace(|| format!("the tool: {outcome:?}"));
+        recover(&mut sim);
+        mend(&mut sim, slot);
+        sim.check_keys();
+        sim.write_some(20);
+        sim.check_keys();
+    });
 }
 
 /// The seed says what goes wrong, so that every combination has its turn.
