@@ -65,7 +65,8 @@ fn scale_traffic() {
         println!("{nodes} nodes: {ours:.0} bytes per node and second, Redis at most {redis:.0}");
         assert!(ours <= redis, "{nodes} nodes: {ours} and not {redis}");
         let (less, of_redis) = *small.get_or_insert((ours, redis));
-        assert!(ours / less <= redis / of_redis, "{nodes} nodes: grows by {}", ours / less);
+        let (grown, of_redis) = (ours - less, redis - of_redis);
+        assert!(grown <= of_redis, "{nodes} nodes: {grown} more and not {of_redis}");
     }
 }
 
