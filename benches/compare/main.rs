@@ -4,12 +4,15 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod loads;
+mod memory;
 
 use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
-use common::{CLIENT_CORE, Client, Result, Server, Spec, encode, in_path, pinned};
+use common::{CLIENT_CORE, Result, Server, Spec, in_path, pinned};
+use loads::{KEYSPACE, Load, VALUE_BYTES};
 
 const USAGE: &str = "\
 usage: cargo bench --bench compare -- [options] [-- server options]
@@ -26,21 +29,7 @@ usage: cargo bench --bench compare -- [options] [-- server options]
     --theirs target/release/redis-rust --ours-options '--cluster-enabled yes' --only 'get -P 16'
   A node of a cluster is given all slots.";
 
-/// Keys that the loads draw from, and the length of their values.
-const KEYSPACE: u64 = 100_000;
-const VALUE_BYTES: usize = 64;
-/// Keys of the memory tables.
-const MEMORY_KEYS: u64 = 1_000_000;
 const START_UPS: usize = 11;
-const MGET_KEYS: usize = 10;
-
-/// One run of redis-benchmark.
-struct Load {
-    name: String,
-    /// Its arguments, besides where to connect.
-    args: Vec<String>,
-    requests: u64,
-}
 
 /// What one run of a load gave.
 #[derive(Clone, Copy)]
@@ -76,7 +65,7 @@ impl Plan {
                 "--scale" => plan.scale = value.parse()?,
                 "--only" => plan.only = value,
                 "--setup" => plan.setup.push(value),
-                _ => plan.extra.push(extra_load(&value)?),
+                _ => plan.extra.push(loads::extra(&value)?),
             }
         }
         Ok(plan)
@@ -91,77 +80,10 @@ impl Plan {
     }
 }
 
-/// Requests enough for about a second at the given depth of pipelines.
-fn requests_for(pipeline: u64) -> u64 {
-    match pipeline {
-        0..=1 => 100_000,
-        2..=31 => 1_000_000,
-        _ => 2_000_000,
-    }
-}
-
-fn extra_load(given: &str) -> Result<Load> {
-    let (name, args) = given.split_once('=').ok_or("--load takes NAME=ARGS")?;
-    let args: Vec<String> = args.split_whitespace().map(str::to_string).collect();
-    let pipeline = args.iter().position(|a| a == "-P").and_then(|at| args.get(at + 1));
-    let pipeline = pipeline.map_or(Ok(1), |p| p.parse())?;
-    Ok(Load { name: name.to_string(), args, requests: requests_for(pipeline) })
-}
-
-fn standard_loads(cluster: bool) -> Vec<Load> {
-    let load = |name: &str, pipeline: u64, command: &[String]| {
-        let mut args = vec!["-P".to_string(), pipeline.to_string()];
-        args.extend(command.iter().cloned());
-        Load { name: format!("{name} -P {pipeline}"), args, requests: requests_for(pipeline) }
-    };
-    let mut loads = Vec::new();
-    for test in ["get", "set"] {
-        for pipeline in [1, 16, 128] {
-            loads.push(load(test, pipeline, &["-t".to_string(), test.to_string()]));
-        }
-    }
-    loads.push(load("incr", 16, &["-t".to_string(), "incr".to_string()]));
-    let mut mget = vec!["mget".to_string()];
-    mget.resize(1 + MGET_KEYS, format!("{}__rand_int__", mget_prefix(cluster)));
-    let mut many = load("mget", 16, &mget);
-    many.requests /= 4;
-    loads.push(many);
-    loads
-}
-
-/// A cluster node answers MGET only for keys of one slot.
-fn mget_prefix(cluster: bool) -> &'static str {
-    if cluster { "{key}:" } else { "key:" }
-}
-
-fn fill(client: &mut Client, prefix: &str) -> Result<()> {
-    let value = "x".repeat(VALUE_BYTES);
-    let set =
-        |i: u64, out: &mut Vec<u8>| encode(out, &["SET", &format!("{prefix}{i:012}"), &value]);
-    Ok(client.load(KEYSPACE, set)?)
-}
-
-fn own_all_slots(client: &mut Client) -> Result<()> {
-    if client.ask(&["CLUSTER", "INFO"])?.contains("cluster_slots_assigned:0\r") {
-        client.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])?;
-    }
-    for _ in 0..100 {
-        if client.ask(&["CLUSTER", "INFO"])?.contains("cluster_state:ok") {
-            return Ok(());
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    Err("the cluster does not come up".into())
-}
-
-fn prepare(server: &Server, plan: &Plan) -> Result<()> {
+/// Makes a server ready for the loads that are wanted.
+fn prepare(server: &Server, plan: &Plan, loads: &[Load]) -> Result<()> {
     let mut client = server.client()?;
-    let cluster = server.is_cluster()?;
-    if cluster {
-        own_all_slots(&mut client)?;
-        fill(&mut client, mget_prefix(true))?;
-    }
-    fill(&mut client, "key:")?;
+    loads::fill(&mut client, server.is_cluster()?, loads)?;
     for command in &plan.setup {
         client.ask(&command.split_whitespace().collect::<Vec<_>>())?;
     }
@@ -207,13 +129,13 @@ fn run_load(server: &Server, load: &Load, requests: u64) -> Result<Sample> {
 
 fn compare_loads(plan: &Plan) -> Result<()> {
     let servers = [plan.specs[0].start()?, plan.specs[1].start()?];
-    for server in &servers {
-        prepare(server, plan)?;
-    }
-    let mut loads = standard_loads(servers[0].is_cluster()?);
+    let mut loads = loads::standard(servers[0].is_cluster()?);
     loads.retain(|load| plan.wants(&load.name));
+    for server in &servers {
+        prepare(server, plan, &loads)?;
+    }
     println!(
-        "\n{:<14} {:>11} {:>11} {:>7}   {:>9} {:>9} {:>7}",
+        "\n{:<20} {:>11} {:>11} {:>7}   {:>9} {:>9} {:>7}",
         "load", "ours req/s", "theirs", "ratio", "ours µs", "theirs", "ratio"
     );
     for load in loads.iter().chain(&plan.extra) {
@@ -238,7 +160,7 @@ fn print_load(name: &str, [ours, theirs]: &[Vec<Sample>; 2]) {
     };
     let (rate, cpu) = (|s: &Sample| s.requests_per_s, |s: &Sample| s.cpu_us);
     println!(
-        "{name:<14} {:>11.0} {:>11.0} {:>7.2}   {:>9.3} {:>9.3} {:>7.2}",
+        "{name:<20} {:>11.0} {:>11.0} {:>7.2}   {:>9.3} {:>9.3} {:>7.2}",
         middle(ours, rate),
         middle(theirs, rate),
         ratio(rate),
@@ -246,55 +168,6 @@ fn print_load(name: &str, [ours, theirs]: &[Vec<Sample>; 2]) {
         middle(theirs, cpu),
         ratio(cpu)
     );
-}
-
-/// Encodes the command that sets the `i`th key of a memory table.
-type SetKey = fn(u64, &mut Vec<u8>);
-
-const MEMORY_TABLES: &[(&str, SetKey)] = &[
-    ("16-byte values", |i, out| set_key(i, &"x".repeat(16), &[], out)),
-    ("64-byte values", |i, out| set_key(i, &"x".repeat(64), &[], out)),
-    ("64 and expiry", |i, out| set_key(i, &"x".repeat(64), &["EX", "100000"], out)),
-    ("counters", |i, out| set_key(i, &(1_000_000 + i).to_string(), &[], out)),
-];
-
-fn set_key(i: u64, value: &str, more: &[&str], out: &mut Vec<u8>) {
-    let key = format!("key:{i:012}");
-    let mut args = vec!["SET", &key, value];
-    args.extend(more);
-    encode(out, &args);
-}
-
-/// Bytes per key by `used_memory`, and by the resident set size.
-fn bytes_per_key(spec: &Spec, set: SetKey) -> Result<[f64; 2]> {
-    let server = spec.start()?;
-    let before = [server.settled_memory()?, server.rss()?];
-    server.client()?.load(MEMORY_KEYS, set)?;
-    let after = [server.settled_memory()?, server.rss()?];
-    let per_key = |at: usize| (after[at] - before[at]) as f64 / MEMORY_KEYS as f64;
-    Ok([per_key(0), per_key(1)])
-}
-
-fn compare_memory(plan: &Plan) -> Result<()> {
-    println!(
-        "\n{:<16} {:>10} {:>10} {:>7}   {:>9} {:>9} {:>7}",
-        "bytes per key", "ours used", "theirs", "ratio", "ours RSS", "theirs", "ratio"
-    );
-    for (name, set) in MEMORY_TABLES {
-        let ours = bytes_per_key(&plan.specs[0], *set)?;
-        let theirs = bytes_per_key(&plan.specs[1], *set)?;
-        println!(
-            "{name:<16} {:>10.1} {:>10.1} {:>7.2}   {:>9.1} {:>9.1} {:>7.2}",
-            ours[0],
-            theirs[0],
-            ours[0] / theirs[0],
-            ours[1],
-            theirs[1],
-            ours[1] / theirs[1]
-        );
-    }
-    println!("{MEMORY_KEYS} keys of 16 bytes.");
-    Ok(())
 }
 
 /// Milliseconds to the first reply, and mebibytes of resident memory right after.
@@ -342,13 +215,11 @@ fn main() -> Result<()> {
         println!("{:<7} {} ({})", spec.name, spec.program.display(), version(spec)?);
     }
     let has_loads =
-        !plan.extra.is_empty() || standard_loads(false).iter().any(|load| plan.wants(&load.name));
+        !plan.extra.is_empty() || loads::standard(false).iter().any(|load| plan.wants(&load.name));
     if has_loads {
         compare_loads(&plan)?;
     }
-    if plan.wants("memory") {
-        compare_memory(&plan)?;
-    }
+    memory::compare(&plan.specs, |name| plan.wants(name))?;
     if plan.wants("footprint") {
         compare_footprint(&plan)?;
     }
