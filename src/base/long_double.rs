@@ -4,8 +4,8 @@
 
 use std::fmt::Write;
 
-use rustc_apfloat::Float;
 use rustc_apfloat::ieee::X87DoubleExtended;
+use rustc_apfloat::{Float, Round};
 
 use super::numbers::{FloatKind, FloatLiteral};
 
@@ -67,6 +67,13 @@ impl LongDouble {
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let sum = (self.0 + other.0).value;
         sum.is_finite().then_some(LongDouble(sum))
+    }
+
+    /// A thousand times this, rounded up to an integer; the nearest of 128 bits if it is none of
+    /// those: milliseconds of so many seconds.
+    pub fn thousandfold_ceil(self) -> i128 {
+        let product = (self.0 * X87DoubleExtended::from_i128(1000).value).value;
+        product.to_i128_r(128, Round::TowardPositive, &mut false).value
     }
 
     /// 17 digits behind the point without trailing zeros, never in exponential notation (Redis:

@@ -3,6 +3,7 @@
 use crate::core::client::{Client, ClientFlags, ClientId};
 use crate::core::pause::PauseMode;
 use crate::core::{Core, Effect};
+use crate::dispatch::blocked::{self, End};
 use crate::dispatch::cursor::{parse_i64, parse_range};
 use crate::dispatch::declare::*;
 use crate::dispatch::{Context, Cursor};
@@ -288,7 +289,7 @@ pub fn client_pause(ctx: &mut Context<'_>) -> Result<(), Error> {
     let timeout = parse_i64(ctx.args.at(2)).map_err(|_| Error::TimeoutNotAnInteger)?;
     let timeout = u64::try_from(timeout).map_err(|_| Error::TimeoutNegative)?;
     let until = ctx.now_ms().checked_add(timeout).filter(|&until| until <= i64::MAX as u64);
-    let until = until.ok_or_else(|| Error::err("timeout is out of range"))?;
+    let until = until.ok_or(Error::TimeoutOutOfRange)?;
     ctx.core.pause.start(mode, until);
     ctx.core.pause_changed();
     ctx.client.reply.ok();
@@ -306,15 +307,17 @@ pub fn client_unpause(ctx: &mut Context<'_>) -> Result<(), Error> {
 
 /// CLIENT UNBLOCK client-id [TIMEOUT | ERROR]
 pub fn client_unblock(ctx: &mut Context<'_>) -> Result<(), Error> {
-    if let Some(reason) = ctx.args.get(3)
-        && !reason.eq_ignore_ascii_case(b"timeout")
-        && !reason.eq_ignore_ascii_case(b"error")
-    {
-        return Err(Error::err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
-    }
-    parse_i64(ctx.args.at(2))?;
+    let end = match ctx.args.get(3) {
+        Some(reason) if reason.eq_ignore_ascii_case(b"error") => End::Failed(&Error::Unblocked),
+        Some(reason) if !reason.eq_ignore_ascii_case(b"timeout") => {
+            return Err(Error::err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        }
+        _ => End::TimedOut,
+    };
+    let id = ClientId(parse_i64(ctx.args.at(2))? as u64);
     // A pause is not a blocking command: whom it holds back cannot be woken one by one.
-    ctx.client.reply.int(0);
+    let waited = blocked::unblock(ctx.core, ctx.table, id, end);
+    ctx.client.reply.int(waited.into());
     Ok(())
 }
 

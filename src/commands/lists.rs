@@ -1,6 +1,9 @@
-//! Commands on lists that never wait. Called by dispatch; all access to keys goes through the
-//! keyspace. A handler that takes the last element of a list removes its key, and tells `value`
-//! before elements are added and after they are removed, so that encodings change as in Redis.
+//! Commands on lists that never wait; `blocking_lists` has those that do. Called by dispatch; all
+//! access to keys goes through the keyspace. A handler that takes the last element of a list removes
+//! its key, and tells `value` before elements are added and after they are removed, so that
+//! encodings change as in Redis.
+
+use std::ops::Range;
 
 use crate::core::value_limits::of_lists as limits;
 use crate::data::listpack::{Element, Needle};
@@ -10,7 +13,7 @@ use crate::dispatch::{Context, Cursor};
 use crate::keyspace::events::EventClass;
 use crate::keyspace::{Free, Key, RecordMut};
 use crate::resp::{Error, Reply};
-use crate::value::list::{Changed, Direction, End, Side};
+use crate::value::list::{Changed, Direction, End, Limits, Side};
 use crate::value::{List, NewValue, Record, Value, ValueRef};
 
 // ---- what several commands share
@@ -23,7 +26,7 @@ fn list_of(record: &Record) -> Result<&List, Error> {
 }
 
 #[inline]
-fn list_mut(record: RecordMut<'_>) -> Result<&mut List, Error> {
+pub(super) fn list_mut(record: RecordMut<'_>) -> Result<&mut List, Error> {
     match record.into_boxed_mut() {
         Some(Value::List(list)) => Ok(list),
         _ => Err(Error::WrongType),
@@ -53,7 +56,7 @@ fn reply_range(reply: &mut Reply, list: &List, from: usize, count: usize, direct
 }
 
 /// LEFT or RIGHT.
-fn parse_end(arg: &[u8]) -> Result<End, Error> {
+pub(super) fn parse_end(arg: &[u8]) -> Result<End, Error> {
     match () {
         () if arg.eq_ignore_ascii_case(b"RIGHT") => Ok(End::Tail),
         () if arg.eq_ignore_ascii_case(b"LEFT") => Ok(End::Head),
@@ -74,7 +77,7 @@ fn resolve(index: i64, len: usize) -> Option<usize> {
 }
 
 /// The indexes from `start` to `stop`, which is included, of a list of so many elements.
-fn resolve_range(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
+fn resolve_range(start: i64, stop: i64, len: usize) -> Range<usize> {
     let len = len as i64;
     let from_head = |index: i64| if index < 0 { index + len } else { index };
     let (start, stop) = (from_head(start).max(0), from_head(stop).min(len - 1));
@@ -119,7 +122,7 @@ fn removed(ctx: &mut Context<'_>, event: &'static str, key: &Key<'_>, outcome: O
 }
 
 /// What is left to do once elements of a list were removed.
-struct Outcome {
+pub(super) struct Outcome {
     /// How many were removed.
     removed: u64,
     /// Whether none is left, or none that is to stay: then the key goes with all that it holds.
@@ -204,15 +207,23 @@ fn pop_one(ctx: &mut Context<'_>, end: End) -> Result<(), Error> {
         reply.null();
         return Ok(());
     };
-    let list = list_mut(record)?;
-    if list.pop(end, |element| reply_element(reply, element)).is_none() {
-        reply.null();
-        return Ok(());
-    }
-    list.settle(Changed::Shrunk, &limits);
-    let outcome = Outcome { removed: 1, is_empty: list.is_empty(), garbage: [None, None] };
-    removed(ctx, popped_event(end), &key, outcome);
+    let outcome = take_one(list_mut(record)?, end, reply, &limits);
+    popped(ctx, end, &key, outcome);
     Ok(())
+}
+
+/// Replies with the element at an end of a list, and removes it; `popped` must follow.
+#[inline]
+pub(super) fn take_one(list: &mut List, end: End, reply: &mut Reply, limits: &Limits) -> Outcome {
+    list.pop(end, |element| reply_element(reply, element));
+    list.settle(Changed::Shrunk, limits);
+    Outcome { removed: 1, is_empty: list.is_empty(), garbage: [None, None] }
+}
+
+/// Elements were taken from an end.
+#[inline]
+pub(super) fn popped(ctx: &mut Context<'_>, end: End, key: &Key<'_>, outcome: Outcome) {
+    removed(ctx, popped_event(end), key, outcome);
 }
 
 fn pop_several(ctx: &mut Context<'_>, end: End) -> Result<(), Error> {
@@ -248,33 +259,58 @@ fn pop_range(ctx: &mut Context<'_>, key: &Key<'_>, end: End, count: usize) -> Re
     let garbage = if is_empty { None } else { list.remove_range(first, count) };
     list.settle(Changed::Shrunk, &limits);
     let outcome = Outcome { removed: count as u64, is_empty, garbage: [garbage, None] };
-    removed(ctx, popped_event(end), key, outcome);
+    popped(ctx, end, key, outcome);
     Ok(())
+}
+
+/// What LMPOP and BLMPOP are to take.
+pub(super) struct MultiPop {
+    /// The places of the keys among the arguments.
+    pub(super) keys: Range<usize>,
+    end: End,
+    count: usize,
+}
+
+impl MultiPop {
+    /// Reads all arguments from the number of keys on.
+    pub(super) fn parse(ctx: &Context<'_>, numkeys_at: usize) -> Result<Self, Error> {
+        let numkeys = ctx.args.at(numkeys_at);
+        let numkeys = parse_count(numkeys, 1, "numkeys should be greater than 0")?;
+        let keys = numkeys_at + 1..numkeys.saturating_add(numkeys_at + 1);
+        let end = parse_end(ctx.args.get(keys.end).ok_or(Error::Syntax)?)?;
+        let mut count = None;
+        let mut options = ctx.cursor(keys.end + 1);
+        while options.remaining() > 0 {
+            if count.is_some() || options.remaining() < 2 || !options.take_word("COUNT") {
+                return Err(Error::Syntax);
+            }
+            count = Some(parse_count(options.expect()?, 1, "count should be greater than 0")?);
+        }
+        Ok(MultiPop { keys, end, count: count.unwrap_or(1) })
+    }
 }
 
 /// LMPOP numkeys key [key …] LEFT | RIGHT [COUNT count]
 pub(super) fn lmpop(ctx: &mut Context<'_>) -> Result<(), Error> {
-    let keys = parse_count(ctx.args.at(1), 1, "numkeys should be greater than 0")?;
-    let end_at = keys.saturating_add(2);
-    let end = parse_end(ctx.args.get(end_at).ok_or(Error::Syntax)?)?;
-    let mut count = None;
-    let mut options = ctx.cursor(end_at + 1);
-    while options.remaining() > 0 {
-        if count.is_some() || !options.take_word("COUNT") {
-            return Err(Error::Syntax);
-        }
-        count = Some(parse_count(options.expect()?, 1, "count should be greater than 0")?);
+    let what = MultiPop::parse(ctx, 1)?;
+    if !pop_first(ctx, &what)? {
+        ctx.client.reply.null_array();
     }
-    for index in 2..end_at {
+    Ok(())
+}
+
+/// Pops from the first of the keys that exists; whether there was one.
+pub(super) fn pop_first(ctx: &mut Context<'_>, what: &MultiPop) -> Result<bool, Error> {
+    for index in what.keys.clone() {
         let (key, db) = (ctx.key(index), ctx.client.db);
         let Some(record) = ctx.core.keyspace.lookup_write(db, &key) else { continue };
         list_mut(record)?;
         ctx.client.reply.array(2);
         ctx.client.reply.bulk(key.bytes());
-        return pop_range(ctx, &key, end, count.unwrap_or(1));
+        pop_range(ctx, &key, what.end, what.count)?;
+        return Ok(true);
     }
-    ctx.client.reply.null_array();
-    Ok(())
+    Ok(false)
 }
 
 /// LMOVE source destination LEFT | RIGHT LEFT | RIGHT
@@ -289,7 +325,7 @@ pub(super) fn rpoplpush(ctx: &mut Context<'_>) -> Result<(), Error> {
     move_element(ctx, End::Tail, End::Head)
 }
 
-fn move_element(ctx: &mut Context<'_>, from: End, to: End) -> Result<(), Error> {
+pub(super) fn move_element(ctx: &mut Context<'_>, from: End, to: End) -> Result<(), Error> {
     let (source, destination, db) = (ctx.key(1), ctx.key(2), ctx.client.db);
     let limits = limits(ctx.core);
     let keyspace = &mut ctx.core.keyspace;
@@ -302,11 +338,11 @@ fn move_element(ctx: &mut Context<'_>, from: End, to: End) -> Result<(), Error> 
         Some(record) => list_mut(record).map(|_| true)?,
         None => false,
     };
-    let popped = match keyspace.edit(db, &source) {
+    let taken = match keyspace.edit(db, &source) {
         Some(record) => list_mut(record)?.pop(from, |element| element.to_vec()),
         None => None,
     };
-    let Some(element) = popped else {
+    let Some(element) = taken else {
         ctx.client.reply.null();
         return Ok(());
     };
@@ -330,12 +366,7 @@ fn move_element(ctx: &mut Context<'_>, from: End, to: End) -> Result<(), Error> 
         list.settle(Changed::Shrunk, &limits);
         is_empty = list.is_empty();
     }
-    removed(
-        ctx,
-        popped_event(from),
-        &source,
-        Outcome { removed: 1, is_empty, garbage: [None, None] },
-    );
+    popped(ctx, from, &source, Outcome { removed: 1, is_empty, garbage: [None, None] });
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! in this order; it touches no other connection but through effects. Each family ends with its
 //! `COMMANDS` table.
 
+pub mod blocking_lists;
 pub mod client;
 pub mod cluster;
 pub mod command;
@@ -40,6 +41,7 @@ use crate::dispatch::{Command, Table};
 
 /// The tables of all families, from which a node builds its command table.
 pub const FAMILIES: &[&[Command]] = &[
+    blocking_lists::COMMANDS,
     client::COMMANDS,
     cluster::COMMANDS,
     command::COMMANDS,

@@ -3,6 +3,7 @@
 use bitflags::bitflags;
 
 use super::CommandId;
+use super::blocking::KeptCommand;
 use crate::resp::{OwnedArgs, Reply};
 
 /// Never reused while the process runs; the first client has 1.
@@ -53,12 +54,16 @@ bitflags! {
 }
 
 /// Why a client waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Blocked {
-    /// CLIENT PAUSE holds its next command back.
+    /// CLIENT PAUSE holds its next command back, which is still in its input.
     Postponed,
     /// SYNC: all it gets from here on is a snapshot.
     Sync,
+    /// Its command waits for keys (`dispatch::blocked`).
+    OnKeys(Box<KeptCommand>),
+    /// Its command waited for keys, and was woken while CLIENT PAUSE holds it back.
+    Held(Box<KeptCommand>),
 }
 
 /// A transaction between MULTI and EXEC.
@@ -198,6 +203,19 @@ impl Client {
         self.blocked.is_none() && !self.is(ClientFlags::CLOSE_AFTER_REPLY | ClientFlags::CLOSE_ASAP)
     }
 
+    /// Whether CLIENT PAUSE holds it back.
+    pub fn is_postponed(&self) -> bool {
+        matches!(self.blocked, Some(Blocked::Postponed | Blocked::Held(_)))
+    }
+
+    /// The command that waits for keys, or has.
+    pub fn kept_command(&self) -> Option<&KeptCommand> {
+        match &self.blocked {
+            Some(Blocked::OnKeys(kept) | Blocked::Held(kept)) => Some(kept),
+            Some(Blocked::Postponed | Blocked::Sync) | None => None,
+        }
+    }
+
     /// Whether it connected from this machine.
     pub fn is_local(&self) -> bool {
         self.is(ClientFlags::LOOPBACK | ClientFlags::UNIX_SOCKET)
@@ -208,7 +226,8 @@ impl Client {
         self.reply.muted = self.is(ClientFlags::REPLY_OFF | ClientFlags::REPLY_SKIP);
     }
 
-    /// Bytes that the client costs: itself, its buffers, its queued transaction.
+    /// Bytes that the client costs: itself, its buffers, its queued transaction, its command that
+    /// waits.
     pub fn memory(&self) -> usize {
         size_of::<Client>()
             + self.query.used
@@ -216,5 +235,6 @@ impl Client {
             + self.query.args
             + self.reply.output.heap_bytes()
             + self.transaction.as_ref().map_or(0, |t| t.bytes)
+            + self.kept_command().map_or(0, KeptCommand::memory)
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Core;
+use super::blocking::KeptCommand;
 use super::client::{Blocked, Client, ClientFlags};
 use crate::resp::Protocol;
 
@@ -39,7 +40,7 @@ impl Core {
             queued.map_or(-1, |open| open.queue.len() as i64),
             client.query.used,
             client.query.free,
-            client.query.args,
+            client.query.args + client.kept_command().map_or(0, KeptCommand::memory),
             queued.map_or(0, |open| open.bytes),
             client.output_peak,
             client.reply.output.chunks(),
@@ -59,9 +60,9 @@ impl Core {
     /// CLIENT LIST's flags; `N` where none applies.
     fn flag_letters(&self, client: &Client) -> String {
         let letters = [
-            (client.blocked == Some(Blocked::Sync), 'S'),
+            (matches!(client.blocked, Some(Blocked::Sync)), 'S'),
             (client.is(ClientFlags::MONITOR), 'O'),
-            (client.blocked == Some(Blocked::Postponed), 'b'),
+            (client.is_postponed() || client.kept_command().is_some(), 'b'),
             (client.is(ClientFlags::MULTI), 'x'),
             (self.watched_was_touched(client), 'd'),
             (client.is(ClientFlags::CLOSE_AFTER_REPLY), 'c'),

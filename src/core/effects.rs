@@ -44,6 +44,8 @@ pub enum Effect {
     },
     /// Run what CLIENT PAUSE held back.
     Unpaused,
+    /// This client's command waits no longer: read what it asked meanwhile.
+    Unblocked(ClientId),
     /// Write nodes.conf and have it on disk, then reply to the client how that went (CLUSTER
     /// SAVECONFIG).
     SaveClusterConfig {

@@ -2,12 +2,13 @@
 //! with a client.
 
 use super::Core;
-use super::client::{Client, ClientFlags};
+use super::client::{Blocked, Client, ClientFlags};
 use super::pause::PauseMode;
 use crate::base::{alloc, clock};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::keyspace::eviction::{Among, Evicted, EvictionConfig, EvictionPolicy};
 use crate::keyspace::expiry::ExpireEffort;
+use crate::keyspace::waiting::WaiterId;
 use crate::keyspace::watched::WatcherId;
 use crate::keyspace::{AccessMode, ExpireMode, Free, Key, LazyFree};
 
@@ -121,6 +122,10 @@ impl Core {
     /// A client's connection has ended: what refers to it goes with it.
     pub fn forget_client(&mut self, client: &mut Client) {
         self.unwatch(client);
+        if let Some(Blocked::OnKeys(kept)) = &client.blocked {
+            self.keyspace.stop_waiting(WaiterId(client.id.0));
+            self.timeouts.remove(client.id, kept.deadline);
+        }
         self.uncount_client(client);
         self.stop_monitor(client);
     }

@@ -2,6 +2,7 @@
 //! runs commands against it, `node` feeds it bytes and time. Nothing here reads a clock, touches a
 //! socket or blocks.
 
+pub mod blocking;
 pub mod client;
 mod client_memory;
 pub mod clients;
@@ -109,6 +110,8 @@ pub struct Core {
     pub running: running::Running,
     /// CLIENT PAUSE.
     pub pause: pause::Pause,
+    /// Until when commands wait for keys.
+    pub timeouts: blocking::Timeouts,
     /// Connections that commands open to other nodes.
     pub peers: peers::Peers,
     /// The time that the running command sees.
@@ -186,6 +189,7 @@ impl Core {
             effects: Vec::new(),
             running: running::Running::default(),
             pause: pause::Pause::default(),
+            timeouts: blocking::Timeouts::default(),
             peers: peers::Peers::default(),
             now,
             rng: Rng::from_entropy(),

@@ -3,7 +3,7 @@
 use super::command::Command;
 use super::cursor::Cursor;
 use super::registry::Table;
-use crate::core::{Client, Core};
+use crate::core::{Client, CommandId, Core};
 use crate::keyspace::Key;
 use crate::resp::{Args, Error};
 
@@ -18,6 +18,8 @@ pub struct Context<'a> {
     pub args: Args<'a>,
     /// The command (or subcommand) that runs.
     pub command: &'static Command,
+    /// The command's number.
+    pub(super) command_id: CommandId,
     /// All commands.
     pub table: &'static Table,
     /// The key that `dispatch::prepare` hashed ahead, with its place among the arguments.

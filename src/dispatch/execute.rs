@@ -62,7 +62,10 @@ pub fn process(
         }
         Err(error) => refuse(core, client, Some(entry), &error),
     }
-    end_request(client, entry.command.flags);
+    // What waits is not over.
+    if client.blocked.is_none() {
+        end_request(client, entry.command.flags);
+    }
     Outcome::Done
 }
 
@@ -88,7 +91,12 @@ fn is_http(name: &[u8]) -> bool {
 }
 
 /// A gate said no. Inside MULTI that also dooms the transaction.
-fn refuse(core: &mut Core, client: &mut Client, entry: Option<&Registered>, error: &Error) {
+pub(super) fn refuse(
+    core: &mut Core,
+    client: &mut Client,
+    entry: Option<&Registered>,
+    error: &Error,
+) {
     if client.is(ClientFlags::MULTI) {
         client.flags |= ClientFlags::DIRTY_EXEC;
     }
@@ -120,7 +128,8 @@ fn queue(client: &mut Client, entry: &Registered, args: Args<'_>) {
     client.reply.simple("QUEUED");
 }
 
-/// Runs a handler that was admitted, and does what follows every command.
+/// Runs a handler that was admitted, and does what follows every command. One that waits for keys
+/// is put off; `dispatch::blocked` does the rest when its wait is over.
 pub fn call(
     core: &mut Core,
     client: &mut Client,
@@ -128,6 +137,37 @@ pub fn call(
     entry: &'static Registered,
     request: &Prepared<'_>,
 ) {
+    let ran = run(core, client, table, entry, request);
+    if let Some(Blocked::OnKeys(kept)) = &mut client.blocked {
+        kept.nanos = ran.nanos;
+        core.timeouts.add(client.id, kept.deadline);
+        monitor::feed(core, client, entry, request.args);
+    } else {
+        account(core, entry, ran);
+        monitor::feed(core, client, entry, request.args);
+        log_if_slow(core, client, entry, request.args, ran.nanos);
+    }
+    note_latency(core, entry, ran.nanos);
+}
+
+/// What is counted of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ran {
+    /// How long it took.
+    pub(super) nanos: u64,
+    /// There were error replies.
+    pub(super) failed: bool,
+}
+
+/// Runs a handler.
+#[inline]
+pub(super) fn run(
+    core: &mut Core,
+    client: &mut Client,
+    table: &'static Table,
+    entry: &'static Registered,
+    request: &Prepared<'_>,
+) -> Ran {
     core.redacted.clear();
     core.stats.errors_attributed = core.stats.errors_total;
     // CLIENT NO-TOUCH: lookups leave no trace, but for TOUCH, which asks for one itself.
@@ -141,6 +181,7 @@ pub fn call(
         client: &mut *client,
         args: request.args,
         command: entry.command,
+        command_id: entry.id,
         table,
         prepared_key: request.key,
     };
@@ -152,44 +193,50 @@ pub fn call(
         core.keyspace.set_touching(true);
     }
     let nanos = started.elapsed_ns();
-    let failed = core.stats.attribute_errors();
-    account(core, entry, nanos, failed);
-    monitor::feed(core, client, entry, request.args);
-    after_call(core, client, entry, request.args, nanos);
+    Ran { nanos, failed: core.stats.attribute_errors() }
 }
 
+/// The statistics of a command that is done.
 #[inline]
-fn account(core: &mut Core, entry: &Registered, nanos: u64, failed: bool) {
+pub(super) fn account(core: &mut Core, entry: &Registered, ran: Ran) {
     let tracking = core.config.latency_tracking;
     core.stats.commands_processed += 1;
-    core.stats.command_nanos += nanos;
+    core.stats.command_nanos += ran.nanos;
     let stats = core.stats.command(entry.id);
     stats.calls += 1;
-    stats.nanos += nanos;
-    stats.failed += u64::from(failed);
+    stats.nanos += ran.nanos;
+    stats.failed += u64::from(ran.failed);
     if tracking {
-        stats.record_latency(nanos);
+        stats.record_latency(ran.nanos);
     }
 }
 
-/// The slow log and the latency monitor; a command that took long also moves the time that the next
-/// one sees.
+/// The slow log.
 #[inline]
-fn after_call(
+pub(super) fn log_if_slow(
     core: &mut Core,
     client: &mut Client,
-    entry: &'static Registered,
+    entry: &Registered,
     args: Args<'_>,
     nanos: u64,
 ) {
     let micros = nanos / 1000;
-    let flags = entry.command.flags;
     let threshold = core.config.slowlog_log_slower_than;
-    if threshold >= 0 && micros >= threshold as u64 && !flags.contains(Flags::SKIP_SLOWLOG) {
+    if threshold >= 0
+        && micros >= threshold as u64
+        && !entry.command.flags.contains(Flags::SKIP_SLOWLOG)
+    {
         core.log_slow(client, args, micros);
     }
+}
+
+/// The latency monitor; a command that took long also moves the time that the next one sees.
+#[inline]
+pub(super) fn note_latency(core: &mut Core, entry: &Registered, nanos: u64) {
+    let micros = nanos / 1000;
     if micros >= 1000 {
-        let event = if flags.contains(Flags::FAST) { "fast-command" } else { "command" };
+        let is_fast = entry.command.flags.contains(Flags::FAST);
+        let event = if is_fast { "fast-command" } else { "command" };
         core.latency_event(event, micros / 1000);
         core.set_now(crate::core::Now { unix_us: clock::unix_us() });
     }
@@ -198,7 +245,7 @@ fn after_call(
 /// What holds for exactly one command ends with it: CLIENT REPLY SKIP, and ASKING, which lasts
 /// until EXEC where a transaction follows.
 #[inline]
-fn end_request(client: &mut Client, flags: Flags) {
+pub(super) fn end_request(client: &mut Client, flags: Flags) {
     const SKIPS: ClientFlags = ClientFlags::REPLY_SKIP.union(ClientFlags::REPLY_SKIP_NEXT);
     const ONCE: ClientFlags = SKIPS.union(ClientFlags::ASKING);
     if !client.is(ONCE) {

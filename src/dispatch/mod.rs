@@ -2,6 +2,7 @@
 //! follows it. Knows no command by name; properties of commands are flags in their declaration.
 
 pub mod admit;
+pub mod blocked;
 pub mod command;
 pub mod context;
 pub mod cursor;

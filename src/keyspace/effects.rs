@@ -1,11 +1,12 @@
-//! What changes of keys lead to beside the change itself: statistics, events, broken watches,
-//! garbage. The keyspace reports here; the core drains it.
+//! What changes of keys lead to beside the change itself: statistics, events, broken watches, keys
+//! that are ready for those who wait, garbage. The keyspace reports here; the core drains it.
 
 use super::Key;
 use super::events::{EventClass, Events};
 use super::garbage::{Bin, Free};
+use super::waiting::Waiting;
 use super::watched::Watched;
-use crate::value::Record;
+use crate::value::{Record, Type};
 
 /// Counters of INFO that the keyspace keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +36,7 @@ pub(super) struct Effects {
     pub(super) stats: KeyspaceStats,
     pub(super) events: Events,
     pub(super) watched: Watched,
+    pub(super) waiting: Waiting,
     pub(super) bin: Bin,
     /// Lazyfree options.
     pub(super) lazy: LazyFree,
@@ -57,6 +59,7 @@ impl Effects {
             stats: KeyspaceStats::default(),
             events: Events::default(),
             watched: Watched::new(databases),
+            waiting: Waiting::new(databases),
             bin: Bin::default(),
             lazy: LazyFree::default(),
         }
@@ -65,6 +68,7 @@ impl Effects {
     /// A record was taken out because its time was over. This is the one place where that is told
     /// to others.
     pub(super) fn expired(&mut self, db: usize, key: &Key<'_>, record: Record) {
+        self.waiting.key_was(db, key.bytes, record.kind());
         self.bin.discard_record(record, self.lazy.expire);
         self.events.notify(EventClass::EXPIRED, "expired", db, key.bytes);
         self.watched.touch(db, key.bytes, false);
@@ -73,9 +77,19 @@ impl Effects {
 
     /// A record was taken out to free memory. This is the one place where that is told to others.
     pub(super) fn evicted(&mut self, db: usize, key: &Key<'_>, record: Record) {
+        self.waiting.key_was(db, key.bytes, record.kind());
         self.bin.discard_record(record, self.lazy.eviction);
         self.watched.touch(db, key.bytes, false);
         self.events.notify(EventClass::EVICTED, "evicted", db, key.bytes);
         self.stats.evicted_keys += 1;
+    }
+
+    /// A key that was of one type is given a value of another, or the same.
+    #[cold]
+    pub(super) fn retyped(&mut self, db: usize, key: &Key<'_>, was: Type, is: Type) {
+        self.waiting.key_was(db, key.bytes, was);
+        if was != is {
+            self.waiting.key_is(db, key.bytes, is);
+        }
     }
 }

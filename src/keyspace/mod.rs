@@ -1,8 +1,8 @@
 //! All databases of a node. Every access to a key goes through here, and what an access causes
 //! beside its purpose (expiry, statistics, access times, events, broken watches, garbage) is
 //! documented here and happens nowhere else. Commands call it; time is handed in with
-//! [`Keyspace::set_now`]. It knows no clients but by the ids that watch, and counts `dirty` only as
-//! told.
+//! [`Keyspace::set_now`]. It knows no clients but by the ids that watch or wait, and counts `dirty`
+//! only as told.
 //!
 //! Database indexes are checked by SELECT and its kin; one out of range panics.
 
@@ -15,6 +15,7 @@ pub mod expiry;
 mod garbage;
 mod slot;
 mod slot_table;
+pub mod waiting;
 mod walk;
 pub mod watched;
 
@@ -32,12 +33,13 @@ pub use slot_table::RecordMut;
 use crate::base::hash::hash;
 use crate::base::limits::SLOTS;
 use crate::base::rng::Rng;
-use crate::value::{NewValue, Record, Value};
+use crate::value::{NewValue, Record, Type, Value};
 use access::Access;
 use db::Db;
 use effects::Effects;
 use events::{Event, EventClass};
 use slot_table::{Of, Probe};
+use waiting::{ReadyKey, Serving, WaitFor, WaiterId};
 use watched::{Replacement, WatcherId};
 
 /// A key as one request carries it, hashed once.
@@ -49,6 +51,12 @@ pub struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
+    #[inline]
+    fn new(bytes: &'a [u8], cluster: bool) -> Self {
+        let slot = if cluster { Slot::of_key(bytes) } else { Slot(0) };
+        Key { bytes, hash: hash(bytes), slot }
+    }
+
     /// The key itself.
     #[inline]
     pub fn bytes(&self) -> &'a [u8] {
@@ -162,8 +170,7 @@ impl Keyspace {
     /// Hashes a key, to be done once per request.
     #[inline]
     pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
-        let slot = if self.cluster { Slot::of_key(bytes) } else { Slot(0) };
-        Key { bytes, hash: hash(bytes), slot }
+        Key::new(bytes, self.cluster)
     }
 
     // ---- what follows from configuration and state
@@ -320,7 +327,8 @@ impl Keyspace {
 
     /// Sets a key, whatever it held; returns whether it existed. Overwriting keeps the place and,
     /// if it fits, the allocation. Removes the key first if its time is over, touches the access
-    /// time, reports `new`, signals.
+    /// time, reports `new`, signals. Whoever waits for what the key becomes is served after the
+    /// command.
     pub fn set(&mut self, db: usize, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> bool {
         let clock = self.expiry_clock();
         let Keyspace { dbs, effects, access, rng, .. } = self;
@@ -332,6 +340,9 @@ impl Keyspace {
                     Expiry::At(ms) => Some(ms),
                 };
                 access.touch(&mut record, rng);
+                if !effects.waiting.is_empty() {
+                    effects.retyped(db, key, record.kind(), value.kind());
+                }
                 if let Some(value) = record.assign(value, expire_at) {
                     effects.bin.discard_value(value, effects.lazy.server_del);
                 }
@@ -368,12 +379,15 @@ impl Keyspace {
     pub fn insert_record(&mut self, db: usize, key: &Key<'_>, record: Record) {
         debug_assert_eq!(key.bytes, record.key());
         if let Some(doomed) = self.dbs[db].doom(key) {
-            self.effects.bin.discard_record(doomed.remove(), self.effects.lazy.server_del);
+            let old = doomed.remove();
+            self.effects.waiting.key_was(db, key.bytes, old.kind());
+            self.effects.bin.discard_record(old, self.effects.lazy.server_del);
         }
         self.store(db, key, record);
     }
 
     fn store(&mut self, db: usize, key: &Key<'_>, record: Record) {
+        self.effects.waiting.key_is(db, key.bytes, record.kind());
         self.dbs[db].insert(key, record);
         self.effects.events.notify(EventClass::NEW, "new", db, key.bytes);
         self.effects.watched.touch(db, key.bytes, true);
@@ -426,6 +440,7 @@ impl Keyspace {
         if !doomed.is_expired(clock) {
             let record = doomed.remove();
             self.effects.watched.touch(db, key.bytes, false);
+            self.effects.waiting.key_was(db, key.bytes, record.kind());
             return Some(record);
         }
         if matches!(self.expire_mode, ExpireMode::Remove | ExpireMode::RemoveOnWrite) {
@@ -498,14 +513,18 @@ impl Keyspace {
 
     fn touch_replaced(&mut self, db: usize, by: Option<usize>) {
         let Keyspace { dbs, effects, .. } = self;
+        let cluster = self.cluster;
+        effects.waiting.replaced(db, |bytes| {
+            let key = Key::new(bytes, cluster);
+            let kind = |db: usize| dbs[db].get(&key).map(Record::kind);
+            (kind(db), by.and_then(kind))
+        });
         if effects.watched.is_empty() {
             return;
         }
         let clock = if self.expire_mode == ExpireMode::Ignore { i64::MIN } else { self.now_ms };
-        let cluster = self.cluster;
         effects.watched.touch_all(db, |bytes| {
-            let slot = if cluster { Slot::of_key(bytes) } else { Slot(0) };
-            let key = Key { bytes, hash: hash(bytes), slot };
+            let key = Key::new(bytes, cluster);
             let successor = by.and_then(|by| dbs[by].get(&key));
             Replacement {
                 existed: dbs[db].get(&key).is_some(),
@@ -563,6 +582,61 @@ impl Keyspace {
     /// How many keys a client watches.
     pub fn watched_keys(&self, client: WatcherId) -> usize {
         self.effects.watched.count(client)
+    }
+
+    // ---- clients that wait for keys
+
+    /// A client begins to wait for keys of its database, behind all who wait for them already.
+    /// `dispatch::Context::block_on` is what commands call.
+    pub fn wait<'k>(
+        &mut self,
+        client: WaiterId,
+        db: usize,
+        keys: impl Iterator<Item = &'k [u8]>,
+        wait_for: WaitFor,
+    ) {
+        self.effects.waiting.wait(client, db, keys, wait_for);
+    }
+
+    /// A client waits for no key any more.
+    pub fn stop_waiting(&mut self, client: WaiterId) {
+        self.effects.waiting.stop(client);
+    }
+
+    /// Something was added to a key that was there already, of a type whose commands wait for that
+    /// and not only for the key (XADD); or they must look again (XGROUP DESTROY).
+    #[inline]
+    pub fn signal_ready(&mut self, db: usize, key: &Key<'_>, kind: Type) {
+        self.effects.waiting.key_is(db, key.bytes, kind);
+    }
+
+    /// Whether a key that someone waits for has become ready, or is gone.
+    #[inline]
+    pub fn has_ready_keys(&self) -> bool {
+        self.effects.waiting.has_ready()
+    }
+
+    /// Takes the key that has been ready longest, with a mark for [`Keyspace::next_waiter`].
+    pub fn take_ready_key(&mut self) -> Option<(ReadyKey, Serving)> {
+        self.effects.waiting.take_ready()
+    }
+
+    /// The next client that the key, as it is at this moment, concerns; in the order in which they
+    /// came.
+    pub fn next_waiter(&self, ready: &ReadyKey, serving: &mut Serving) -> Option<WaiterId> {
+        let kind = self.peek(ready.db, &self.key(&ready.key)).map(Record::kind);
+        self.effects.waiting.next(ready, serving, kind)
+    }
+
+    /// How many keys clients wait for (INFO: total_blocking_keys), and for how many of them also to
+    /// be told when they go (total_blocking_keys_on_nokey).
+    pub fn awaited_keys(&self) -> (usize, usize) {
+        self.effects.waiting.keys()
+    }
+
+    /// The first of the keys that a client waits for.
+    pub fn first_awaited_key(&self, client: WaiterId) -> Option<Key<'_>> {
+        self.effects.waiting.first_key(client).map(|bytes| self.key(bytes))
     }
 
     // ---- what others drain

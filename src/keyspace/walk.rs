@@ -87,9 +87,10 @@ impl Keyspace {
     pub fn flush_slot(&mut self, db: usize, slot: Slot, free: Free) -> usize {
         let Some(table) = self.dbs[db].take_slot(slot) else { return 0 };
         let keys = table.iter().len();
-        if !self.effects.watched.is_empty() {
+        if !(self.effects.watched.is_empty() && self.effects.waiting.is_empty()) {
             for record in table.iter() {
                 self.effects.watched.touch(db, record.key(), false);
+                self.effects.waiting.key_was(db, record.key(), record.kind());
             }
         }
         self.effects.bin.discard_tables(vec![table], keys, free);

@@ -6,6 +6,7 @@ use super::connection::Connection;
 use crate::base::limits::{QUERY_IDLE_MS, QUERY_SHRINK_BYTES, REPLY_CHUNK_BYTES, REPLY_MIN_BYTES};
 use crate::core::Client;
 use crate::core::client::ClientFlags;
+use crate::dispatch::blocked;
 
 /// Clients seen in one run at least (Redis: CLIENTS_CRON_MIN_ITERATIONS).
 const CLIENTS_PER_RUN_MIN: usize = 5;
@@ -20,12 +21,13 @@ impl Node {
             Some(&(id, _)) if seen.len() == count => id,
             _ => crate::core::ClientId(0),
         };
-        for (_, token) in seen {
+        for (id, token) in seen {
             if self.is_timed_out(token) {
                 log::debug!("Closing idle client");
                 self.close(token);
                 continue;
             }
+            blocked::redirect_if_moved(&mut self.core, self.table, id);
             self.core.note_client_buffers(token);
             self.fit_buffers(token);
             self.core.check_output_limits(token);

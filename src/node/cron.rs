@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Node, system};
-use crate::base::clock::CycleClock;
+use crate::base::clock::{self, CycleClock};
 use crate::core::Core;
+use crate::dispatch::blocked;
 
 /// When the next run is due, and what is waiting for it.
 #[derive(Debug)]
@@ -148,6 +149,9 @@ impl Node {
     pub(super) fn before_sleep(&mut self) {
         if let Some(bus) = &mut self.bus {
             bus.before_sleep(&mut self.core);
+        }
+        if !self.core.timeouts.is_empty() {
+            blocked::time_out(&mut self.core, self.table, clock::unix_ms());
         }
         self.core.expire_between_turns();
         self.core.evict_in_background();

@@ -6,13 +6,19 @@ use crate::cluster::Todo;
 use crate::config::{Apply, Change, SetError, strerror};
 use crate::core::client::{Blocked, ClientFlags};
 use crate::core::{Client, ClientId, Effect};
+use crate::dispatch::blocked;
 use crate::resp::Error;
 
 impl Node {
-    /// Drains the effects of a command. `None`: the client that ran it is gone.
+    /// Drains the effects of a command, and serves whom it has woken. `None`: the client that ran
+    /// it is gone.
     #[inline]
     pub(super) fn after_request(&mut self, client: Box<Client>) -> Option<Box<Client>> {
-        if self.core.effects.is_empty() && !client.is(ClientFlags::CLOSE_ASAP) {
+        let core = &self.core;
+        if core.effects.is_empty()
+            && !core.keyspace.has_ready_keys()
+            && !client.is(ClientFlags::CLOSE_ASAP)
+        {
             return Some(client);
         }
         let token = client.token;
@@ -25,11 +31,19 @@ impl Node {
         self.core.clients.take(token)
     }
 
+    /// Does what is asked for, and then runs the commands whose keys have become ready, until
+    /// neither is left.
     pub(super) fn run_effects(&mut self) {
-        while !self.core.effects.is_empty() {
-            for effect in std::mem::take(&mut self.core.effects) {
-                self.run_effect(effect);
+        loop {
+            while !self.core.effects.is_empty() {
+                for effect in std::mem::take(&mut self.core.effects) {
+                    self.run_effect(effect);
+                }
             }
+            if !self.core.keyspace.has_ready_keys() {
+                return;
+            }
+            blocked::serve_ready(&mut self.core, self.table);
         }
     }
 
@@ -49,6 +63,11 @@ impl Node {
             Effect::Unpaused => {
                 self.core.pause_changed();
                 self.resume_postponed();
+            }
+            Effect::Unblocked(id) => {
+                if let Some(token) = self.core.clients.token_of(id) {
+                    self.enqueue(token);
+                }
             }
             Effect::SaveClusterConfig { client } => self.save_cluster_config(client),
             Effect::Save { client } => self.save_for(client),
@@ -185,18 +204,22 @@ impl Node {
 
     /// The pause is over: what it held back goes on, in order of connection.
     pub(super) fn resume_postponed(&mut self) {
-        let postponed: Vec<usize> = self
+        let postponed: Vec<(ClientId, usize)> = self
             .core
             .clients
             .in_order(None)
-            .filter(|client| client.blocked == Some(Blocked::Postponed))
-            .map(|client| client.token)
+            .filter(|client| client.is_postponed())
+            .map(|client| (client.id, client.token))
             .collect();
-        for token in postponed {
-            if let Some(client) = self.core.clients.get_mut(token) {
+        for (id, token) in postponed {
+            blocked::resume_held(&mut self.core, self.table, id);
+            if let Some(client) = self.core.clients.get_mut(token)
+                && matches!(client.blocked, Some(Blocked::Postponed))
+            {
                 client.blocked = None;
+                self.enqueue(token);
             }
-            self.enqueue(token);
         }
+        self.run_effects();
     }
 }

@@ -64,11 +64,19 @@ impl Node {
             && self.loading.is_none()
             && !self.syncs_are_hungry()
             && !self.bus.as_ref().is_some_and(|bus| bus.has_work());
-        let timeout = if idle { self.cron.until_next(self.bus.is_some()) } else { Duration::ZERO };
+        let timeout = if idle { self.longest_sleep() } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
+    }
+
+    /// Until the cron is due, or the time of a command that waits is over.
+    fn longest_sleep(&self) -> Duration {
+        let cron = self.cron.until_next(self.bus.is_some());
+        let Some(next_ms) = self.core.timeouts.next_ms() else { return cron };
+        let next_us = next_ms.saturating_mul(1000).saturating_sub(clock::unix_us());
+        cron.min(Duration::from_micros(next_us))
     }
 
     fn take_events(&mut self) {

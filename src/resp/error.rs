@@ -55,6 +55,10 @@ pub enum Error {
     TimeoutNotAnInteger,
     /// A timeout is negative.
     TimeoutNegative,
+    /// CLIENT UNBLOCK ended a wait.
+    Unblocked,
+    /// A timeout that ends after the end of time.
+    TimeoutOutOfRange,
     /// Another node of the cluster serves the slot.
     Moved(Redirect),
     /// Another node of the cluster is getting the slot, and may have the keys already.
@@ -158,6 +162,8 @@ impl fmt::Display for Error {
             Error::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             Error::TimeoutNotAnInteger => "ERR timeout is not an integer or out of range",
             Error::TimeoutNegative => "ERR timeout is negative",
+            Error::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Error::TimeoutOutOfRange => "ERR timeout is out of range",
             Error::CrossSlot => "CROSSSLOT Keys in request don't hash to the same slot",
             Error::TryAgain => "TRYAGAIN Multiple keys request during rehashing of slot",
             Error::ClusterDown => "CLUSTERDOWN The cluster is down",

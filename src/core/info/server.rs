@@ -3,7 +3,6 @@
 use super::Page;
 use crate::base::text::repr;
 use crate::config::version;
-use crate::core::client::Blocked;
 use crate::core::system::CpuTime;
 use crate::core::{Client, Core, Listening};
 
@@ -64,7 +63,7 @@ fn printable(text: &str) -> String {
 
 pub(super) fn clients(core: &Core, _: Option<&Client>, page: &mut Page) {
     let peaks = core.rates.peaks.largest();
-    let is_blocked = |client: &&Client| client.blocked == Some(Blocked::Postponed);
+    let is_blocked = |client: &&Client| client.is_postponed() || client.kept_command().is_some();
     let blocked = core.clients.in_order(None).filter(is_blocked).count();
     page.field("connected_clients", core.clients.len());
     page.field("cluster_connections", core.cluster_connections());
@@ -72,12 +71,11 @@ pub(super) fn clients(core: &Core, _: Option<&Client>, page: &mut Page) {
     page.field("client_recent_max_input_buffer", peaks.input_bytes);
     page.field("client_recent_max_output_buffer", peaks.output_bytes);
     page.field("blocked_clients", blocked);
-    page.zero(&[
-        "tracking_clients",
-        "clients_in_timeout_table",
-        "total_blocking_keys",
-        "total_blocking_keys_on_nokey",
-    ]);
+    let (awaited, awaited_to_go) = core.keyspace.awaited_keys();
+    page.zero(&["tracking_clients"]);
+    page.field("clients_in_timeout_table", core.timeouts.len());
+    page.field("total_blocking_keys", awaited);
+    page.field("total_blocking_keys_on_nokey", awaited_to_go);
 }
 
 pub(super) fn cpu(core: &Core, _: Option<&Client>, page: &mut Page) {
