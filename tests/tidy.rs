@@ -42,6 +42,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "src/base/prefetch",
     "src/data/hashtable",
     "src/data/prefetch",
+    "src/data/thin",
     "src/keyspace/slot_table",
     "src/node/child",
     "src/node/crash",

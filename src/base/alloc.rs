@@ -24,6 +24,13 @@ pub struct AllocatorStats {
     pub resident: usize,
 }
 
+/// The next size that the allocator has: multiples of 16 up to 128, then four sizes per doubling.
+/// Below 16 there is also 8.
+pub const fn size_class(bytes: usize) -> usize {
+    let step = if bytes <= 128 { 16 } else { 1 << (usize::BITS - (bytes - 1).leading_zeros() - 3) };
+    bytes.div_ceil(step) * step
+}
+
 /// Memory of this process that is physically present, in bytes; 0 where the system does not tell.
 pub fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::keyspace::events::EventClass;
 use crate::keyspace::{Free, Key, Keyspace, RecordMut};
 use crate::resp::{Args, Error, Reply};
 use crate::value::hash::Limits;
-use crate::value::{Hash, NewValue, Value, ValueRef};
+use crate::value::{Hash, NewValue, Value, ValueMut, ValueRef};
 
 /// Fields that one HRANDFIELD gives at most if it may give any of them again: the replies of more
 /// would fill the memory of most machines before one of them is sent.
@@ -41,7 +41,7 @@ fn read_hash<'k>(
 #[inline]
 fn hash_mut(record: RecordMut<'_>) -> Result<&mut Hash, Error> {
     match record.into_boxed_mut() {
-        Some(Value::Hash(hash)) => Ok(hash),
+        Some(ValueMut::Hash(hash)) => Ok(hash),
         _ => Err(Error::WrongType),
     }
 }

@@ -14,7 +14,7 @@ use crate::keyspace::events::EventClass;
 use crate::keyspace::{Free, Key, RecordMut};
 use crate::resp::{Error, Reply};
 use crate::value::list::{Changed, Direction, End, Limits, Side};
-use crate::value::{List, NewValue, Record, Value, ValueRef};
+use crate::value::{List, NewValue, Record, Value, ValueMut, ValueRef};
 
 // ---- what several commands share
 
@@ -28,7 +28,7 @@ fn list_of(record: &Record) -> Result<&List, Error> {
 #[inline]
 pub(super) fn list_mut(record: RecordMut<'_>) -> Result<&mut List, Error> {
     match record.into_boxed_mut() {
-        Some(Value::List(list)) => Ok(list),
+        Some(ValueMut::List(list)) => Ok(list),
         _ => Err(Error::WrongType),
     }
 }

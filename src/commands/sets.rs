@@ -13,7 +13,7 @@ use crate::keyspace::events::EventClass;
 use crate::keyspace::{Expiry, Free, Key, Keyspace, RecordMut};
 use crate::resp::{Error, Reply};
 use crate::value::set::{Limits, algebra};
-use crate::value::{Encoding, NewValue, Set, Value, ValueRef};
+use crate::value::{Encoding, NewValue, Set, Value, ValueMut, ValueRef};
 
 /// Members that one SRANDMEMBER gives at most if it may give any of them again: the replies of more
 /// would fill the memory of most machines before one of them is sent.
@@ -53,7 +53,7 @@ fn write_set<'k>(
 #[inline]
 fn set_mut(record: RecordMut<'_>) -> Result<&mut Set, Error> {
     match record.into_boxed_mut() {
-        Some(Value::Set(set)) => Ok(set),
+        Some(ValueMut::Set(set)) => Ok(set),
         _ => Err(Error::WrongType),
     }
 }

@@ -5,9 +5,15 @@
 //! Used by the smallest encoding of sets. Changing it moves what follows: the owner decides how
 //! long it may grow. Must never hold bytes that were not validated ([`Intset::from_bytes`]).
 
-use crate::base::alloc;
+use std::fmt;
+
+use super::thin::{INTSET_MARK, ThinBytes, WORD};
 
 const HEADER_BYTES: usize = 8;
+/// No intset has more integers, so that its length has no more bits than are free for it.
+pub const ENTRIES_MAX: usize = 1 << 26;
+
+const _: () = assert!(WORD + HEADER_BYTES + 8 * ENTRIES_MAX <= ThinBytes::<INTSET_MARK>::LEN_MAX);
 
 /// Bytes are no intset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,21 +51,23 @@ impl Width {
 /// A sorted set of integers in one allocation.
 ///
 /// Invariant: the bytes are a header and as many integers as it says, ascending, none twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Intset {
-    bytes: Vec<u8>,
+    /// Behind the first word, which is not Redis's.
+    bytes: ThinBytes<INTSET_MARK>,
 }
 
 impl Intset {
     /// One without integers.
     pub fn new() -> Self {
-        let mut intset = Intset { bytes: vec![0; HEADER_BYTES] };
+        let mut intset = Intset { bytes: ThinBytes::new(&[0; HEADER_BYTES]) };
         intset.write_header(Width::Two, 0);
         intset
     }
 
     /// The intset that these bytes are, after a look at every integer. It is not empty.
-    pub fn from_bytes(mut bytes: Vec<u8>) -> Result<Self, Invalid> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Invalid> {
         let (header, integers) = bytes.split_first_chunk::<HEADER_BYTES>().ok_or(Invalid)?;
         let [a, b, c, d, e, f, g, h] = *header;
         let width = Width::from_header(u32::from_le_bytes([a, b, c, d])).ok_or(Invalid)?;
@@ -67,31 +75,33 @@ impl Intset {
         if len == 0 || len.checked_mul(width as usize) != Some(integers.len()) {
             return Err(Invalid);
         }
-        bytes.shrink_to(alloc::usable_size(bytes.len()));
-        let intset = Intset { bytes };
+        if len > ENTRIES_MAX {
+            return Err(Invalid);
+        }
+        let intset = Intset { bytes: ThinBytes::new(bytes) };
         if intset.iter().is_sorted_by(|a, b| a < b) { Ok(intset) } else { Err(Invalid) }
     }
 
     /// The bytes, as Redis stores them.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.tail()
     }
 
     /// Bytes of the heap that are taken.
     pub fn heap_bytes(&self) -> usize {
-        alloc::usable_size(self.bytes.capacity())
+        self.bytes.heap_bytes()
     }
 
     /// How many integers there are.
     #[inline]
     pub fn len(&self) -> usize {
-        (self.bytes.len() - HEADER_BYTES) / self.width() as usize
+        (self.as_bytes().len() - HEADER_BYTES) / self.width() as usize
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == HEADER_BYTES
+        self.as_bytes().len() == HEADER_BYTES
     }
 
     /// The integer at an index, in ascending order.
@@ -127,12 +137,8 @@ impl Intset {
         let Err(index) = self.search(n) else { return false };
         let len = self.len();
         let width = self.width().max(Width::needed_by(n));
-        self.reserve_for((len + 1) * width as usize);
         self.widen(width);
-        let at = offset(width, index);
-        let end = self.bytes.len();
-        self.bytes.resize(end + width as usize, 0);
-        self.bytes.copy_within(at..end, at + width as usize);
+        self.bytes.resize_gap(WORD + offset(width, index), 0, width as usize);
         self.write(width, index, n);
         self.write_header(width, len + 1);
         true
@@ -142,8 +148,7 @@ impl Intset {
     pub fn remove(&mut self, n: i64) -> bool {
         let Ok(index) = self.search(n) else { return false };
         let (width, len) = (self.width(), self.len());
-        self.bytes.drain(offset(width, index)..offset(width, index + 1));
-        self.bytes.shrink_to(alloc::usable_size(self.bytes.len()));
+        self.bytes.resize_gap(WORD + offset(width, index), width as usize, 0);
         self.write_header(width, len - 1);
         true
     }
@@ -169,21 +174,13 @@ impl Intset {
         Err(low)
     }
 
-    /// Takes memory for so many bytes of integers, in the sizes that the allocator has.
-    fn reserve_for(&mut self, integers: usize) {
-        let bytes = HEADER_BYTES + integers;
-        if bytes > self.bytes.capacity() {
-            self.bytes.reserve_exact(alloc::usable_size(bytes) - self.bytes.len());
-        }
-    }
-
     /// Gives every integer more bytes, if there are fewer than `width`.
     fn widen(&mut self, width: Width) {
         let (old, len) = (self.width(), self.len());
         if old == width {
             return;
         }
-        self.bytes.resize(offset(width, len), 0);
+        self.bytes.resize_gap(WORD + offset(old, len), 0, len * (width as usize - old as usize));
         for index in (0..len).rev() {
             let n = self.read(old, index);
             self.write(width, index, n);
@@ -193,7 +190,7 @@ impl Intset {
 
     #[inline]
     fn width(&self) -> Width {
-        match self.bytes[0] {
+        match self.as_bytes()[0] {
             2 => Width::Two,
             4 => Width::Four,
             _ => Width::Eight,
@@ -202,7 +199,7 @@ impl Intset {
 
     #[inline]
     fn read(&self, width: Width, index: usize) -> i64 {
-        let place = &self.bytes[offset(width, index)..][..width as usize];
+        let place = &self.as_bytes()[offset(width, index)..][..width as usize];
         match *place {
             [a, b] => i16::from_le_bytes([a, b]).into(),
             [a, b, c, d] => i32::from_le_bytes([a, b, c, d]).into(),
@@ -213,13 +210,20 @@ impl Intset {
 
     fn write(&mut self, width: Width, index: usize, n: i64) {
         let bytes = n.to_le_bytes();
-        self.bytes[offset(width, index)..][..width as usize]
+        self.bytes.tail_mut()[offset(width, index)..][..width as usize]
             .copy_from_slice(&bytes[..width as usize]);
     }
 
     fn write_header(&mut self, width: Width, len: usize) {
-        self.bytes[..4].copy_from_slice(&(width as u32).to_le_bytes());
-        self.bytes[4..HEADER_BYTES].copy_from_slice(&(len as u32).to_le_bytes());
+        let bytes = self.bytes.tail_mut();
+        bytes[..4].copy_from_slice(&(width as u32).to_le_bytes());
+        bytes[4..HEADER_BYTES].copy_from_slice(&(len as u32).to_le_bytes());
+    }
+}
+
+impl fmt::Debug for Intset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 
@@ -261,7 +265,7 @@ mod tests {
             let mut intset = Intset::new();
             integers.iter().for_each(|&n| assert!(intset.insert(n)));
             assert_eq!(intset.as_bytes(), from_hex(bytes), "{integers:?}");
-            assert_eq!(Intset::from_bytes(from_hex(bytes)), Ok(intset));
+            assert_eq!(Intset::from_bytes(&from_hex(bytes)), Ok(intset));
         }
     }
 
@@ -289,7 +293,7 @@ mod tests {
             "0200000001000000010000",
         ];
         for case in cases {
-            assert_eq!(Intset::from_bytes(from_hex(case)), Err(Invalid), "{case}");
+            assert_eq!(Intset::from_bytes(&from_hex(case)), Err(Invalid), "{case}");
         }
     }
 
@@ -327,7 +331,7 @@ mod tests {
                 prop_assert_eq!(intset.min(), model.first().copied());
                 prop_assert_eq!(intset.max(), model.last().copied());
                 if !model.is_empty() {
-                    let copy = Intset::from_bytes(intset.as_bytes().to_vec());
+                    let copy = Intset::from_bytes(intset.as_bytes());
                     prop_assert_eq!(copy.as_ref(), Ok(&intset));
                 }
             }
@@ -340,7 +344,7 @@ mod tests {
         ) {
             let mut bytes = vec![width, 0, 0, 0, len, 0, 0, 0];
             bytes.extend_from_slice(&rest);
-            if let Ok(mut intset) = Intset::from_bytes(bytes.clone()) {
+            if let Ok(mut intset) = Intset::from_bytes(&bytes) {
                 prop_assert_eq!(intset.as_bytes(), bytes);
                 prop_assert_eq!(intset.len(), usize::from(len));
                 let integers: Vec<i64> = intset.iter().collect();

@@ -118,8 +118,8 @@ impl Bin {
         self.freed_before = self.freed.objects.load(Relaxed);
     }
 
-    pub(super) fn discard_record(&mut self, mut record: Record, free: Free) {
-        if let Some(value) = record.take_boxed() {
+    pub(super) fn discard_record(&mut self, record: Record, free: Free) {
+        if let Some(value) = record.into_boxed() {
             self.discard_value(value, free);
         }
     }

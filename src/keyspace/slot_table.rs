@@ -11,7 +11,7 @@ use super::Key;
 use super::slot::{Slot, SlotCounts};
 use crate::base::rng::Rng;
 use crate::data::hashtable::{Entry, Found, Iter, Lookup, Stats, Table};
-use crate::value::{NewValue, Record, Value, ValueRef};
+use crate::value::{NewValue, Record, Value, ValueMut, ValueRef};
 
 impl Entry for Record {
     #[inline]
@@ -244,14 +244,14 @@ impl<'t> RecordMut<'t> {
 
     /// The string's bytes, to be edited: it becomes `raw`. `None` for other types.
     pub fn string_mut(mut self) -> Option<&'t mut Vec<u8>> {
-        if self.record.boxed().is_none() {
+        if !self.record.is_boxed() {
             self.edit(|record| record.string_mut().is_some());
         }
         self.record.string_mut()
     }
 
     /// The value, to be edited, if it has an allocation of its own.
-    pub fn into_boxed_mut(self) -> Option<&'t mut Value> {
+    pub fn into_boxed_mut(self) -> Option<ValueMut<'t>> {
         self.record.boxed_mut()
     }
 

@@ -15,7 +15,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ptr::{self, NonNull};
 
-use super::record::size_class;
+use crate::base::alloc::size_class;
 use crate::data::hashtable::Entry;
 
 /// Bytes that every field begins with.

@@ -8,11 +8,11 @@ use std::fmt;
 
 use super::Encoding;
 use super::field::Field;
-use crate::base::alloc;
 use crate::base::hash::hash;
 use crate::base::rng::Rng;
 use crate::data::hashtable::{self, Lookup, Stats, Table};
 use crate::data::listpack::{self, Cursor, Element, Listpack};
+use crate::data::thin::{Big, Either, Slim};
 
 #[cfg(test)]
 mod tests;
@@ -46,18 +46,36 @@ impl Limits {
 pub struct NotPairs;
 
 /// Fields with their values.
-pub struct Hash(Repr);
+#[derive(Clone)]
+pub struct Hash(Slim<Listpack, Big<Fields>>);
 
-enum Repr {
+/// What a hash is.
+enum Repr<L, T> {
     /// Fields and values by turns; no field twice.
-    Listpack(Listpack),
-    Table(Box<Fields>),
+    Listpack(L),
+    Table(T),
 }
 
 impl Hash {
     /// A hash without fields: one that is to get some before anyone sees it.
     pub fn new() -> Self {
-        Hash(Repr::Listpack(Listpack::new()))
+        Hash(Slim::a(Listpack::new()))
+    }
+
+    #[inline]
+    fn repr(&self) -> Repr<&Listpack, &Fields> {
+        match self.0.get() {
+            Either::A(pairs) => Repr::Listpack(pairs),
+            Either::B(fields) => Repr::Table(fields),
+        }
+    }
+
+    #[inline]
+    fn repr_mut(&mut self) -> Repr<&mut Listpack, &mut Fields> {
+        match self.0.get_mut() {
+            Either::A(pairs) => Repr::Listpack(pairs),
+            Either::B(fields) => Repr::Table(fields),
+        }
     }
 
     /// The hash whose fields and values stand in a listpack by turns.
@@ -65,7 +83,7 @@ impl Hash {
         if !pairs.is_unique(2) {
             return Err(NotPairs);
         }
-        let mut hash = Hash(Repr::Listpack(pairs));
+        let mut hash = Hash(Slim::a(pairs));
         if hash.len() > limits.entries {
             hash.make_table();
         }
@@ -77,7 +95,7 @@ impl Hash {
     /// How many fields there are.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(pairs) => pairs.len() / 2,
             Repr::Table(fields) => fields.table.len(),
         }
@@ -86,7 +104,7 @@ impl Hash {
     /// Whether there is no field.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(pairs) => pairs.is_empty(),
             Repr::Table(fields) => fields.table.is_empty(),
         }
@@ -94,7 +112,7 @@ impl Hash {
 
     /// The encoding.
     pub fn encoding(&self) -> Encoding {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(_) => Encoding::Listpack,
             Repr::Table(_) => Encoding::Hashtable,
         }
@@ -102,15 +120,15 @@ impl Hash {
 
     /// Bytes of the heap that the hash owns. Takes no longer for a big one.
     pub fn heap_bytes(&self) -> usize {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(pairs) => pairs.heap_bytes(),
-            Repr::Table(fields) => alloc::usable_size(size_of::<Fields>()) + fields.heap_bytes(),
+            Repr::Table(fields) => Big::<Fields>::heap_bytes() + fields.heap_bytes(),
         }
     }
 
     /// How much work freeing is.
     pub fn free_effort(&self) -> usize {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(_) => 1,
             Repr::Table(fields) => fields.table.len(),
         }
@@ -118,7 +136,7 @@ impl Hash {
 
     /// The fields and values by turns, if that is how they are stored.
     pub fn listpack(&self) -> Option<&Listpack> {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(pairs) => Some(pairs),
             Repr::Table(_) => None,
         }
@@ -126,7 +144,7 @@ impl Hash {
 
     /// The shape of the table, if there is one. Takes time in proportion to its size.
     pub fn table_stats(&self) -> Option<Stats> {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(_) => None,
             Repr::Table(fields) => Some(fields.table.stats()),
         }
@@ -135,7 +153,7 @@ impl Hash {
     /// The value of a field.
     #[inline]
     pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(pairs) => find_value(pairs, field).map(|at| pairs.at(at)),
             Repr::Table(fields) => {
                 fields.table.get(hash(field), field).map(|found| Element::Bytes(found.value()))
@@ -146,7 +164,7 @@ impl Hash {
     /// Whether there is such a field.
     #[inline]
     pub fn contains(&self, field: &[u8]) -> bool {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(pairs) => pairs.find(field, 1).is_some(),
             Repr::Table(fields) => fields.table.contains(hash(field), field),
         }
@@ -154,7 +172,7 @@ impl Hash {
 
     /// All fields with their values; those of a listpack in its order.
     pub fn iter(&self) -> Iter<'_> {
-        Iter(match &self.0 {
+        Iter(match self.repr() {
             Repr::Listpack(pairs) => Walk::Listpack(Pairs(pairs.iter())),
             Repr::Table(fields) => Walk::Table(fields.table.iter()),
         })
@@ -168,7 +186,7 @@ impl Hash {
         count: usize,
         mut visit: impl FnMut(Element<'a>, Element<'a>),
     ) -> u64 {
-        let table = match &self.0 {
+        let table = match self.repr() {
             Repr::Listpack(_) => {
                 self.iter().for_each(|(field, value)| visit(field, value));
                 return 0;
@@ -195,7 +213,7 @@ impl Hash {
         count: usize,
         mut visit: impl FnMut(Element<'a>, Element<'a>),
     ) {
-        match &self.0 {
+        match self.repr() {
             Repr::Listpack(pairs) if count == 1 => {
                 let index = rng.below(self.len() as u64) as isize * 2;
                 let found = pairs.get(index);
@@ -225,7 +243,7 @@ impl Hash {
         count: usize,
         mut visit: impl FnMut(Element<'a>, Element<'a>),
     ) {
-        if let Repr::Table(fields) = &self.0
+        if let Repr::Table(fields) = self.repr()
             && count < fields.table.len() / SAMPLED_SHARE
         {
             let mut chosen = HashSet::with_capacity(count);
@@ -259,7 +277,7 @@ impl Hash {
         parts: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
         limits: Limits,
     ) {
-        let Repr::Listpack(pairs) = &self.0 else { return };
+        let Repr::Listpack(pairs) = self.repr() else { return };
         let too_many = parts.len() / 2 > limits.entries;
         let too_long = || parts.clone().any(|part| part.len() > limits.value_bytes);
         if too_many || too_long() || !pairs.would_fit(parts.clone().map(<[u8]>::len).sum()) {
@@ -270,7 +288,7 @@ impl Hash {
     /// Sets a field; whether it is new.
     #[inline]
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: Limits) -> bool {
-        if let Repr::Listpack(pairs) = &mut self.0
+        if let Repr::Listpack(pairs) = self.repr_mut()
             && limits.admit(field, value)
             && pairs.would_fit(field.len() + value.len())
         {
@@ -285,7 +303,7 @@ impl Hash {
 
     /// Removes a field; whether there was one.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        match &mut self.0 {
+        match self.repr_mut() {
             Repr::Listpack(pairs) => match pairs.find(field, 1) {
                 Some(at) => {
                     pairs.remove(at, 2);
@@ -300,10 +318,10 @@ impl Hash {
     /// Makes it a table, if it is none, and gives that.
     #[inline]
     fn make_table(&mut self) -> &mut Fields {
-        if let Repr::Listpack(pairs) = &self.0 {
-            self.0 = Repr::Table(Box::new(Fields::of_pairs(pairs)));
+        if let Repr::Listpack(pairs) = self.repr() {
+            self.0 = Slim::b(Big::from(Fields::of_pairs(pairs)));
         }
-        match &mut self.0 {
+        match self.repr_mut() {
             Repr::Table(fields) => fields,
             Repr::Listpack(_) => unreachable!("it was replaced above"),
         }
@@ -446,7 +464,7 @@ impl Builder {
 
     /// Adds a field.
     pub fn push(&mut self, field: &[u8], value: &[u8]) -> Result<(), NotPairs> {
-        if let Repr::Listpack(pairs) = &mut self.hash.0 {
+        if let Repr::Listpack(pairs) = self.hash.repr_mut() {
             if self.limits.admit(field, value) && pairs.would_fit(field.len() + value.len()) {
                 pairs.push_back(field);
                 pairs.push_back(value);
@@ -461,25 +479,21 @@ impl Builder {
 
     /// The hash.
     pub fn finish(self) -> Result<Hash, NotPairs> {
-        match self.hash.0 {
-            Repr::Listpack(pairs) => Hash::from_listpack(pairs, self.limits),
-            Repr::Table(fields) => Ok(Hash(Repr::Table(fields))),
+        match self.hash.repr() {
+            Repr::Listpack(pairs) if !pairs.is_unique(2) => return Err(NotPairs),
+            Repr::Listpack(_) | Repr::Table(_) => {}
         }
+        let Builder { mut hash, limits } = self;
+        if hash.len() > limits.entries {
+            hash.make_table();
+        }
+        Ok(hash)
     }
 }
 
 impl Default for Hash {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Clone for Hash {
-    fn clone(&self) -> Self {
-        Hash(match &self.0 {
-            Repr::Listpack(pairs) => Repr::Listpack(pairs.clone()),
-            Repr::Table(fields) => Repr::Table(fields.clone()),
-        })
     }
 }
 

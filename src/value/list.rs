@@ -5,16 +5,33 @@
 use super::Encoding;
 use crate::data::listpack::{Element, Listpack, Needle};
 use crate::data::quicklist::{self, NodeLimit, Quicklist};
+use crate::data::thin::{Big, Either, Slim};
 
 pub use crate::data::quicklist::{Direction, End, LARGE_BYTES, Limits, Side};
 
 /// A list.
-#[derive(Clone, Debug, PartialEq)]
-pub enum List {
+#[derive(Clone, Debug)]
+pub struct List(Slim<Listpack, Big<Quicklist>>);
+
+/// What a list is.
+#[derive(Debug, PartialEq)]
+pub enum Repr<L, Q> {
     /// A short one.
-    Listpack(Listpack),
+    Listpack(L),
     /// A long one.
-    Quicklist(Box<Quicklist>),
+    Quicklist(Q),
+}
+
+impl PartialEq for List {
+    fn eq(&self, other: &Self) -> bool {
+        self.repr() == other.repr()
+    }
+}
+
+impl From<Quicklist> for List {
+    fn from(quicklist: Quicklist) -> Self {
+        List(Slim::b(Big::from(quicklist)))
+    }
 }
 
 /// What happened to a list that may now be a listpack.
@@ -36,48 +53,65 @@ impl Default for List {
 impl List {
     /// A list without elements.
     pub fn new() -> Self {
-        List::Listpack(Listpack::new())
+        List(Slim::a(Listpack::new()))
+    }
+
+    /// What it is.
+    #[inline]
+    pub fn repr(&self) -> Repr<&Listpack, &Quicklist> {
+        match self.0.get() {
+            Either::A(listpack) => Repr::Listpack(listpack),
+            Either::B(quicklist) => Repr::Quicklist(quicklist),
+        }
+    }
+
+    #[inline]
+    fn repr_mut(&mut self) -> Repr<&mut Listpack, &mut Quicklist> {
+        match self.0.get_mut() {
+            Either::A(listpack) => Repr::Listpack(listpack),
+            Either::B(quicklist) => Repr::Quicklist(quicklist),
+        }
     }
 
     /// How many elements there are.
     #[inline]
     pub fn len(&self) -> usize {
-        match self {
-            List::Listpack(listpack) => listpack.len(),
-            List::Quicklist(quicklist) => quicklist.len(),
+        match self.repr() {
+            Repr::Listpack(listpack) => listpack.len(),
+            Repr::Quicklist(quicklist) => quicklist.len(),
         }
     }
 
     /// Whether there are no elements.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        match self {
-            List::Listpack(listpack) => listpack.is_empty(),
-            List::Quicklist(quicklist) => quicklist.is_empty(),
+        match self.repr() {
+            Repr::Listpack(listpack) => listpack.is_empty(),
+            Repr::Quicklist(quicklist) => quicklist.is_empty(),
         }
     }
 
     /// The list's encoding.
     pub fn encoding(&self) -> Encoding {
-        match self {
-            List::Listpack(_) => Encoding::Listpack,
-            List::Quicklist(_) => Encoding::Quicklist,
+        match self.repr() {
+            Repr::Listpack(_) => Encoding::Listpack,
+            Repr::Quicklist(_) => Encoding::Quicklist,
         }
     }
 
     /// Bytes of the heap that are taken.
     pub fn heap_bytes(&self) -> usize {
-        match self {
-            List::Listpack(listpack) => listpack.heap_bytes(),
-            List::Quicklist(quicklist) => size_of::<Quicklist>() + quicklist.heap_bytes(),
+        match self.repr() {
+            Repr::Listpack(listpack) => listpack.heap_bytes(),
+            Repr::Quicklist(quicklist) => Big::<Quicklist>::heap_bytes() + quicklist.heap_bytes(),
         }
     }
 
     /// Roughly the number of allocations.
     pub fn free_effort(&self) -> usize {
-        match self {
-            List::Listpack(_) => 1,
-            List::Quicklist(quicklist) => quicklist.nodes().len(),
+        match self.repr() {
+            Repr::Listpack(_) => 1,
+            Repr::Quicklist(quicklist) => quicklist.nodes().len(),
         }
     }
 
@@ -86,13 +120,13 @@ impl List {
     /// Makes a listpack a quicklist if with these elements it would be too big (Redis:
     /// listTypeTryConversionAppend).
     pub fn grow<'a>(&mut self, added: impl ExactSizeIterator<Item = &'a [u8]>, limits: &Limits) {
-        let List::Listpack(listpack) = self else { return };
+        let Repr::Listpack(listpack) = self.repr_mut() else { return };
         let entries = listpack.len() + added.len();
         let bytes = listpack.bytes() + added.map(<[u8]>::len).sum::<usize>();
         if NodeLimit::new(limits.fill).is_exceeded(bytes, entries) {
             let mut quicklist = Quicklist::new(limits);
             quicklist.push_listpack(std::mem::take(listpack));
-            *self = List::Quicklist(Box::new(quicklist));
+            *self = List::from(quicklist);
         }
     }
 
@@ -100,7 +134,7 @@ impl List {
     /// listTypeTryConvertQuicklist).
     #[inline]
     pub fn settle(&mut self, changed: Changed, limits: &Limits) {
-        let List::Quicklist(quicklist) = self else { return };
+        let Repr::Quicklist(quicklist) = self.repr_mut() else { return };
         let Some(bytes) = quicklist.only_listpack_bytes() else { return };
         let divisor = if changed == Changed::Shrunk { 2 } else { 1 };
         let fits = match NodeLimit::new(limits.fill) {
@@ -108,7 +142,7 @@ impl List {
             NodeLimit::Entries(max) => quicklist.len() <= max / divisor,
         };
         if fits && let Some(listpack) = quicklist.take_listpack() {
-            *self = List::Listpack(listpack);
+            self.0 = Slim::a(listpack);
         }
     }
 
@@ -117,18 +151,18 @@ impl List {
     /// Adds an element at an end, after [`List::grow`].
     #[inline]
     pub fn push(&mut self, end: End, element: &[u8], limits: &Limits) {
-        match (self, end) {
-            (List::Listpack(listpack), End::Head) => listpack.push_front(element),
-            (List::Listpack(listpack), End::Tail) => listpack.push_back(element),
-            (List::Quicklist(quicklist), _) => quicklist.push(end, element, limits.large_bytes),
+        match (self.repr_mut(), end) {
+            (Repr::Listpack(listpack), End::Head) => listpack.push_front(element),
+            (Repr::Listpack(listpack), End::Tail) => listpack.push_back(element),
+            (Repr::Quicklist(quicklist), _) => quicklist.push(end, element, limits.large_bytes),
         }
     }
 
     /// Removes the element at an end, after it was shown to `see`.
     #[inline]
     pub fn pop<R>(&mut self, end: End, see: impl FnOnce(Element<'_>) -> R) -> Option<R> {
-        match self {
-            List::Listpack(listpack) => {
+        match self.repr_mut() {
+            Repr::Listpack(listpack) => {
                 let cursor = match end {
                     End::Head => listpack.first(),
                     End::Tail => listpack.last(),
@@ -137,7 +171,7 @@ impl List {
                 listpack.remove(cursor, 1);
                 Some(seen)
             }
-            List::Quicklist(quicklist) => quicklist.pop(end, see),
+            Repr::Quicklist(quicklist) => quicklist.pop(end, see),
         }
     }
 
@@ -152,11 +186,11 @@ impl List {
         direction: Direction,
         mut visit: impl FnMut(Element<'_>) -> bool,
     ) -> bool {
-        match self {
-            List::Listpack(listpack) => {
+        match self.repr() {
+            Repr::Listpack(listpack) => {
                 quicklist::walk_listpack(listpack, from, direction, &mut visit)
             }
-            List::Quicklist(quicklist) => quicklist.walk(from, direction, &mut visit),
+            Repr::Quicklist(quicklist) => quicklist.walk(from, direction, &mut visit),
         }
     }
 
@@ -174,19 +208,19 @@ impl List {
 
     /// Replaces the element at an index; whether there is one.
     pub fn replace(&mut self, index: usize, element: &[u8], limits: &Limits) -> bool {
-        match self {
-            List::Listpack(listpack) => {
+        match self.repr_mut() {
+            Repr::Listpack(listpack) => {
                 let cursor = listpack.get(index as isize);
                 cursor.map(|cursor| listpack.replace(cursor, element)).is_some()
             }
-            List::Quicklist(quicklist) => quicklist.replace(index, element, limits.large_bytes),
+            Repr::Quicklist(quicklist) => quicklist.replace(index, element, limits.large_bytes),
         }
     }
 
     /// Puts an element next to the first one that equals the pivot; whether there is one.
     pub fn insert(&mut self, pivot: &[u8], side: Side, element: &[u8], limits: &Limits) -> bool {
-        match self {
-            List::Listpack(listpack) => {
+        match self.repr_mut() {
+            Repr::Listpack(listpack) => {
                 let Some(cursor) = listpack.find(pivot, 0) else { return false };
                 match side {
                     Side::Before => listpack.insert_before(cursor, element),
@@ -194,7 +228,7 @@ impl List {
                 };
                 true
             }
-            List::Quicklist(quicklist) => {
+            Repr::Quicklist(quicklist) => {
                 quicklist.insert(Needle::new(pivot), side, element, limits.large_bytes)
             }
         }
@@ -203,22 +237,24 @@ impl List {
     /// Removes at most `max` elements that equal one, beginning at an end; returns how many.
     pub fn remove_equal(&mut self, element: &[u8], direction: Direction, max: usize) -> usize {
         let needle = Needle::new(element);
-        match self {
-            List::Listpack(listpack) => quicklist::remove_equal(listpack, needle, direction, max),
-            List::Quicklist(quicklist) => quicklist.remove_equal(needle, direction, max),
+        match self.repr_mut() {
+            Repr::Listpack(listpack) => quicklist::remove_equal(listpack, needle, direction, max),
+            Repr::Quicklist(quicklist) => quicklist.remove_equal(needle, direction, max),
         }
     }
 
     /// Removes at most so many elements from an index on. Returns what is better freed elsewhere.
     pub fn remove_range(&mut self, start: usize, count: usize) -> Option<List> {
-        match self {
-            List::Listpack(listpack) => {
+        match self.repr_mut() {
+            Repr::Listpack(listpack) => {
                 if let Some(cursor) = listpack.get(start as isize) {
                     listpack.remove(cursor, count);
                 }
                 None
             }
-            List::Quicklist(quicklist) => quicklist.remove_range(start, count).map(List::Quicklist),
+            Repr::Quicklist(quicklist) => {
+                quicklist.remove_range(start, count).map(|rest| List::from(*rest))
+            }
         }
     }
 }

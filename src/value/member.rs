@@ -13,7 +13,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ptr::{self, NonNull};
 
-use super::record::size_class;
+use crate::base::alloc::size_class;
 use crate::data::hashtable::Entry;
 
 /// Stands in the first byte for a length that follows it.

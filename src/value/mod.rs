@@ -177,6 +177,19 @@ impl<'a> ValueRef<'a> {
     }
 }
 
+/// A value with an allocation of its own, to be edited in its record.
+#[derive(Debug)]
+pub enum ValueMut<'a> {
+    /// A string whose encoding is `raw`.
+    String(&'a mut Vec<u8>),
+    /// A list.
+    List(&'a mut List),
+    /// A set.
+    Set(&'a mut Set),
+    /// A hash.
+    Hash(&'a mut Hash),
+}
+
 /// A value on its way into a record.
 #[derive(Debug)]
 pub enum NewValue<'a> {

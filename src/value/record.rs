@@ -1,12 +1,12 @@
 //! A key and what it holds, in one allocation behind a pointer of eight bytes:
 //!
 //! ```text
-//! header 8 | expiry 8, if any | slot: none, integer 8, or Value
+//! header 8 | expiry 8, if any | slot: none, integer 8, or what a variant of Value holds
 //!          | key length 4, if long | key | short string
 //! ```
 //!
-//! Integers and short strings lie in the record; everything else is a `Value` in the slot, with
-//! allocations of its own. Sizes are rounded up to the allocator's classes, so a value of about the
+//! Integers and short strings lie in the record; everything else is a [`Value`] with allocations of
+//! its own, of which the slot has the content and the header the variant. Sizes are rounded up to the allocator's classes, so a value of about the
 //! same length is written in place. Called by the keyspace, which owns all records and alone knows
 //! where they are pointed at from; every `&mut self` method here may move the record.
 
@@ -14,10 +14,11 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
-use super::{Encoding, NewValue, Type, Value, ValueRef};
+use super::{Encoding, Hash, List, NewValue, Set, Type, Value, ValueMut, ValueRef};
+use crate::base::alloc::{size_class, usable_size};
 use crate::base::limits::{EMBSTR_BYTES_MAX, RECORD_INLINE_BYTES_MAX};
 
 /// The first bytes of every record.
@@ -41,7 +42,6 @@ const FLAG_RAW: u32 = 1 << 25;
 const FORM_SHIFT: u32 = 26;
 
 const _: () = assert!(HEADER_BYTES == 8);
-const _: () = assert!(align_of::<Value>() <= ALIGN && size_of::<Value>().is_multiple_of(ALIGN));
 const _: () = assert!(size_of::<Option<Record>>() == 8);
 
 /// Where the value is.
@@ -51,8 +51,42 @@ enum Form {
     Int = 0,
     /// Bytes after the key.
     Inline = 1,
-    /// A `Value` in the slot.
-    Boxed = 2,
+    /// A `Vec<u8>` in the slot.
+    Text = 2,
+    /// A `List` in the slot.
+    List = 3,
+    /// A `Set` in the slot.
+    Set = 4,
+    /// A `Hash` in the slot.
+    Hash = 5,
+}
+
+impl Form {
+    fn of(value: &Value) -> Form {
+        match value {
+            Value::String(_) => Form::Text,
+            Value::List(_) => Form::List,
+            Value::Set(_) => Form::Set,
+            Value::Hash(_) => Form::Hash,
+        }
+    }
+
+    const fn slot_bytes(self) -> usize {
+        match self {
+            Form::Int => size_of::<i64>(),
+            Form::Inline => 0,
+            Form::Text => slot_of::<Vec<u8>>(),
+            Form::List => slot_of::<List>(),
+            Form::Set => slot_of::<Set>(),
+            Form::Hash => slot_of::<Hash>(),
+        }
+    }
+}
+
+/// Bytes of a slot that holds this.
+const fn slot_of<T>() -> usize {
+    assert!(align_of::<T>() <= ALIGN && size_of::<T>().is_multiple_of(ALIGN));
+    size_of::<T>()
 }
 
 /// Everything that decides where the parts of a record are.
@@ -70,13 +104,8 @@ impl Shape {
     }
 
     fn key_at(self) -> usize {
-        let slot = match self.form {
-            Form::Int => size_of::<i64>(),
-            Form::Inline => 0,
-            Form::Boxed => size_of::<Value>(),
-        };
         let long = if self.key_len >= LONG_KEY { size_of::<u32>() } else { 0 };
-        self.slot_at() + slot + long
+        self.slot_at() + self.form.slot_bytes() + long
     }
 
     fn inline_at(self) -> usize {
@@ -96,12 +125,6 @@ impl Shape {
         // Keys are shorter than 4 GiB, so the size cannot overflow.
         Layout::from_size_align(self.class(), ALIGN).expect("a record's size fits")
     }
-}
-
-/// The next size that the allocator has: multiples of 16 up to 128, then four sizes per doubling.
-pub(super) const fn size_class(bytes: usize) -> usize {
-    let step = if bytes <= 128 { 16 } else { 1 << (usize::BITS - (bytes - 1).leading_zeros() - 3) };
-    bytes.div_ceil(step) * step
 }
 
 /// A value that is ready to be written: its form is decided.
@@ -132,7 +155,7 @@ impl<'a> Content<'a> {
         let (form, inline_len) = match self {
             Content::Int(_) => (Form::Int, 0),
             Content::Inline { bytes, .. } => (Form::Inline, bytes.len()),
-            Content::Boxed(_) => (Form::Boxed, 0),
+            Content::Boxed(value) => (Form::of(value), 0),
         };
         Shape { form, expires, key_len, inline_len }
     }
@@ -192,38 +215,57 @@ impl Record {
                 // SAFETY: in this form that many bytes follow the key.
                 ValueRef::String(unsafe { std::slice::from_raw_parts(at, shape.inline_len) })
             }
-            // SAFETY: in this form the slot is an initialised, aligned Value, borrowed with the
-            // record.
-            Form::Boxed => match unsafe { &*self.at(shape.slot_at()).cast::<Value>() } {
-                Value::String(bytes) => ValueRef::String(bytes),
-                Value::List(list) => ValueRef::List(list),
-                Value::Set(set) => ValueRef::Set(set),
-                Value::Hash(hash) => ValueRef::Hash(hash),
+            // SAFETY: in each of these forms the slot is such a value, initialised, aligned, and
+            // borrowed with the record.
+            form => unsafe {
+                let slot = self.at(shape.slot_at());
+                match form {
+                    Form::Int | Form::Inline => unreachable!("they were handled above"),
+                    Form::Text => ValueRef::String(&*slot.cast::<Vec<u8>>()),
+                    Form::List => ValueRef::List(&*slot.cast()),
+                    Form::Set => ValueRef::Set(&*slot.cast()),
+                    Form::Hash => ValueRef::Hash(&*slot.cast()),
+                }
             },
         }
     }
 
-    /// The value, if it has an allocation of its own.
+    /// Whether the value has allocations of its own.
     #[inline]
-    pub fn boxed(&self) -> Option<&Value> {
+    pub fn is_boxed(&self) -> bool {
+        !matches!(self.form(), Form::Int | Form::Inline)
+    }
+
+    /// Bytes that a string with an allocation of its own has room for.
+    pub fn string_capacity(&self) -> Option<usize> {
         let shape = self.shape();
-        // SAFETY: in this form the slot is an initialised, aligned Value, borrowed with the record.
-        (shape.form == Form::Boxed).then(|| unsafe { &*self.at(shape.slot_at()).cast() })
+        // SAFETY: in this form the slot is an initialised, aligned Vec, borrowed with the record.
+        (shape.form == Form::Text)
+            .then(|| unsafe { (*self.at(shape.slot_at()).cast::<Vec<u8>>()).capacity() })
     }
 
     /// The type of the value.
     #[inline]
     pub fn kind(&self) -> Type {
-        self.boxed().map_or(Type::String, Value::kind)
+        match self.form() {
+            Form::Int | Form::Inline | Form::Text => Type::String,
+            Form::List => Type::List,
+            Form::Set => Type::Set,
+            Form::Hash => Type::Hash,
+        }
     }
 
     /// The encoding of the value.
     pub fn encoding(&self) -> Encoding {
-        match self.form() {
-            Form::Int => Encoding::Int,
-            Form::Inline if self.header().meta & FLAG_RAW == 0 => Encoding::Embstr,
-            Form::Inline => Encoding::Raw,
-            Form::Boxed => self.boxed().map_or(Encoding::Raw, Value::encoding),
+        match self.value() {
+            ValueRef::Int(_) => Encoding::Int,
+            ValueRef::String(_) => {
+                let embedded = self.form() == Form::Inline && self.header().meta & FLAG_RAW == 0;
+                if embedded { Encoding::Embstr } else { Encoding::Raw }
+            }
+            ValueRef::List(list) => list.encoding(),
+            ValueRef::Set(set) => set.encoding(),
+            ValueRef::Hash(hash) => hash.encoding(),
         }
     }
 
@@ -254,7 +296,14 @@ impl Record {
 
     /// Bytes of the heap that the record takes, its value included.
     pub fn heap_bytes(&self) -> usize {
-        self.shape().class() + self.boxed().map_or(0, Value::heap_bytes)
+        let owned = match self.value() {
+            ValueRef::Int(_) => 0,
+            ValueRef::String(_) => self.string_capacity().map_or(0, usable_size),
+            ValueRef::List(list) => list.heap_bytes(),
+            ValueRef::Set(set) => set.heap_bytes(),
+            ValueRef::Hash(hash) => hash.heap_bytes(),
+        };
+        self.shape().class() + owned
     }
 
     // ---- changing
@@ -274,8 +323,9 @@ impl Record {
         let content = Content::of(value, old.key_len, expire_at.is_some());
         let new = content.shape(old.key_len, expire_at.is_some());
         let lru = self.lru();
-        let displaced = self.take_boxed();
-        // SAFETY: a value left in the old slot owns nothing, so of the old parts only the key is
+        // SAFETY: the slot is overwritten or freed below without being looked at again.
+        let displaced = unsafe { self.read_boxed() };
+        // SAFETY: the value was moved out of the old slot, so of the old parts only the key is
         // still needed; `moved` has room for all parts of `new` whether it is the old allocation or
         // another one, and `copy` allows overlap. Nothing between here and the end of `fill` can
         // unwind.
@@ -318,18 +368,44 @@ impl Record {
             self.assign(NewValue::Owned(Value::String(bytes)), self.expire_at());
         }
         match self.boxed_mut() {
-            Some(Value::String(bytes)) => Some(bytes),
-            Some(Value::List(_) | Value::Set(_) | Value::Hash(_)) | None => None,
+            Some(ValueMut::String(bytes)) => Some(bytes),
+            Some(ValueMut::List(_) | ValueMut::Set(_) | ValueMut::Hash(_)) | None => None,
         }
     }
 
     /// The value, to be edited, if it has an allocation of its own. Never moves the record.
     #[inline]
-    pub fn boxed_mut(&mut self) -> Option<&mut Value> {
+    pub fn boxed_mut(&mut self) -> Option<ValueMut<'_>> {
         let shape = self.shape();
-        // SAFETY: in this form the slot is an initialised, aligned Value, borrowed exclusively with
-        // the record.
-        (shape.form == Form::Boxed).then(|| unsafe { &mut *self.at(shape.slot_at()).cast() })
+        let slot = self.at(shape.slot_at());
+        // SAFETY: in each of these forms the slot is such a value, initialised, aligned, and
+        // borrowed exclusively with the record.
+        Some(unsafe {
+            match shape.form {
+                Form::Int | Form::Inline => return None,
+                Form::Text => ValueMut::String(&mut *slot.cast()),
+                Form::List => ValueMut::List(&mut *slot.cast()),
+                Form::Set => ValueMut::Set(&mut *slot.cast()),
+                Form::Hash => ValueMut::Hash(&mut *slot.cast()),
+            }
+        })
+    }
+
+    /// Moves the value out, if it has allocations of its own.
+    ///
+    /// # Safety
+    /// The slot is not looked at again, not even to be dropped.
+    unsafe fn read_boxed(&mut self) -> Option<Value> {
+        let value = self.boxed_mut()?;
+        // SAFETY: the value is initialised, and the caller forgets that it was here.
+        Some(unsafe {
+            match value {
+                ValueMut::String(bytes) => Value::String(ptr::read(bytes)),
+                ValueMut::List(list) => Value::List(ptr::read(list)),
+                ValueMut::Set(set) => Value::Set(ptr::read(set)),
+                ValueMut::Hash(hash) => Value::Hash(ptr::read(hash)),
+            }
+        })
     }
 
     /// Sets, changes or removes the expiry.
@@ -366,41 +442,42 @@ impl Record {
     // ---- making others
 
     /// The same value, encoding, expiry and access time under another key.
-    pub fn renamed(mut self, key: &[u8]) -> Record {
-        let value = self.take_boxed().map_or_else(|| self.plain_value(), NewValue::Owned);
-        self.with_key(key, value)
+    pub fn renamed(self, key: &[u8]) -> Record {
+        if !self.is_boxed() {
+            return self.duplicate(key);
+        }
+        let (lru, expire_at) = (self.lru(), self.expire_at());
+        let value = self.into_boxed().map_or(NewValue::Bytes(b""), NewValue::Owned);
+        let mut record = Record::new(key, value, expire_at);
+        record.set_lru(lru);
+        record
     }
 
     /// A deep copy under another key.
     pub fn duplicate(&self, key: &[u8]) -> Record {
-        let value = match self.boxed() {
-            Some(value) => NewValue::Owned(value.clone()),
-            None => self.plain_value(),
-        };
-        self.with_key(key, value)
-    }
-
-    /// Takes the value out, if it has allocations of its own, and leaves an empty string that has
-    /// none.
-    pub fn take_boxed(&mut self) -> Option<Value> {
-        self.boxed_mut().map(|slot| mem::replace(slot, Value::String(Vec::new())))
-    }
-
-    fn with_key(&self, key: &[u8], value: NewValue<'_>) -> Record {
-        let mut record = Record::new(key, value, self.expire_at());
-        record.set_lru(self.lru());
-        record
-    }
-
-    /// The value of a record that has none with allocations of its own.
-    fn plain_value(&self) -> NewValue<'_> {
-        match (self.value(), self.encoding()) {
+        let value = match (self.value(), self.encoding()) {
             (ValueRef::Int(n), _) => NewValue::Int(n),
             (ValueRef::String(bytes), Encoding::Embstr) => NewValue::Bytes(bytes),
             (ValueRef::String(bytes), _) => NewValue::Raw(bytes),
             (ValueRef::List(list), _) => NewValue::Owned(Value::List(list.clone())),
             (ValueRef::Set(set), _) => NewValue::Owned(Value::Set(set.clone())),
             (ValueRef::Hash(hash), _) => NewValue::Owned(Value::Hash(hash.clone())),
+        };
+        let mut record = Record::new(key, value, self.expire_at());
+        record.set_lru(self.lru());
+        record
+    }
+
+    /// What remains of the record: the value, if it has allocations of its own.
+    pub fn into_boxed(self) -> Option<Value> {
+        let mut record = ManuallyDrop::new(self);
+        let layout = record.shape().layout();
+        // SAFETY: the record owns its allocation, which was made with this layout and is freed
+        // here instead of being dropped, after the value was moved out.
+        unsafe {
+            let value = record.read_boxed();
+            dealloc(record.ptr.as_ptr(), layout);
+            value
         }
     }
 
@@ -442,7 +519,10 @@ impl Record {
         match self.header().meta >> FORM_SHIFT {
             0 => Form::Int,
             1 => Form::Inline,
-            _ => Form::Boxed,
+            2 => Form::Text,
+            3 => Form::List,
+            4 => Form::Set,
+            _ => Form::Hash,
         }
     }
 
@@ -490,7 +570,15 @@ impl Record {
             }
             match content {
                 Content::Int(n) => base.add(shape.slot_at()).cast::<i64>().write(n),
-                Content::Boxed(value) => base.add(shape.slot_at()).cast::<Value>().write(value),
+                Content::Boxed(value) => {
+                    let slot = base.add(shape.slot_at());
+                    match value {
+                        Value::String(bytes) => slot.cast().write(bytes),
+                        Value::List(list) => slot.cast().write(list),
+                        Value::Set(set) => slot.cast().write(set),
+                        Value::Hash(hash) => slot.cast().write(hash),
+                    }
+                }
                 Content::Inline { bytes, raw } => {
                     meta |= if raw { FLAG_RAW } else { 0 };
                     let at = base.add(shape.inline_at()).as_ptr();
@@ -515,10 +603,8 @@ fn allocate(layout: Layout) -> NonNull<u8> {
 impl Drop for Record {
     fn drop(&mut self) {
         let shape = self.shape();
-        if let Some(value) = self.boxed_mut() {
-            // SAFETY: the slot is freed below without being looked at again.
-            unsafe { ptr::drop_in_place(value) };
-        }
+        // SAFETY: the slot is freed below without being looked at again.
+        drop(unsafe { self.read_boxed() });
         // SAFETY: the record owns this allocation, which was made with this layout.
         unsafe { dealloc(self.ptr.as_ptr(), shape.layout()) };
     }

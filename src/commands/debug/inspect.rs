@@ -7,7 +7,8 @@ use crate::data::hashtable::Stats;
 use crate::dispatch::cursor::parse_i64;
 use crate::keyspace::Lookup;
 use crate::persistence::rdb::{WriteOptions, value};
-use crate::value::{Encoding, List, Record, Value, ValueRef};
+use crate::value::list::Repr;
+use crate::value::{Encoding, Record, Value, ValueRef};
 
 use std::io::{self, Write};
 
@@ -29,7 +30,8 @@ pub(super) fn object(ctx: &mut Context<'_>) -> Result<(), Error> {
 
 /// What OBJECT says of a quicklist beyond what it says of all values.
 fn quicklist_details(record: &Record) -> String {
-    let ValueRef::List(List::Quicklist(list)) = record.value() else { return String::new() };
+    let ValueRef::List(list) = record.value() else { return String::new() };
+    let Repr::Quicklist(list) = list.repr() else { return String::new() };
     let nodes = list.nodes().len();
     format!(
         " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} \
@@ -121,10 +123,8 @@ pub(super) fn sdslen(ctx: &mut Context<'_>) -> Result<(), Error> {
         return Err(Error::err("Not an sds encoded string."));
     };
     // Keys and short values lie in the record; only a value of its own can have room to grow.
-    let value_bytes = match record.boxed() {
-        Some(Value::String(bytes)) => (bytes.capacity() - value.len(), bytes.capacity()),
-        _ => (0, value.len()),
-    };
+    let capacity = record.string_capacity().unwrap_or(value.len());
+    let value_bytes = (capacity - value.len(), capacity);
     let key_bytes = record.key().len();
     let line = format!(
         "key_sds_len:{key_bytes}, key_sds_avail:0, key_zmalloc: {}, \

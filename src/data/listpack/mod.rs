@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use entry::{END, NewEntry};
 pub use entry::{Element, Needle};
 
-use crate::base::alloc;
+use super::thin::{LISTPACK_MARK, ThinBytes, WORD};
 
 const HEADER_BYTES: usize = 6;
 /// The number of elements that stands for one which the header has no room for.
@@ -59,27 +59,29 @@ impl Cursor {
 ///
 /// Invariant: the bytes are valid, and the header tells their number.
 #[derive(Clone, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Listpack {
-    bytes: Vec<u8>,
+    /// The first word is the number of bytes here as well as in Redis.
+    bytes: ThinBytes<LISTPACK_MARK>,
 }
 
 impl Listpack {
     /// One without elements.
     pub fn new() -> Self {
-        let mut listpack = Listpack { bytes: vec![END; HEADER_BYTES + 1] };
-        listpack.write_header(0);
-        listpack
+        Listpack { bytes: ThinBytes::new(&[0, 0, END]) }
     }
 
     /// The listpack that these bytes are, after a look at every one of its entries. It may be
     /// empty.
-    pub fn from_bytes(mut bytes: Vec<u8>) -> Result<Self, Invalid> {
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Invalid> {
         let (len, announced) = Self::count_entries(&bytes).ok_or(Invalid)?;
         if announced != LEN_UNKNOWN && usize::from(announced) != len {
             return Err(Invalid);
         }
-        bytes.shrink_to(alloc::usable_size(bytes.len()));
-        Ok(Listpack { bytes })
+        if bytes.len() > ThinBytes::<LISTPACK_MARK>::LEN_MAX {
+            return Err(Invalid);
+        }
+        Ok(Listpack { bytes: ThinBytes::new(&bytes[WORD..]) })
     }
 
     /// The number of entries, and what the header says of it; `None` if anything is not right.
@@ -100,12 +102,7 @@ impl Listpack {
     /// The bytes, as Redis stores them.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Gives the bytes away.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        self.bytes.as_slice()
     }
 
     /// How many bytes there are, header and end included.
@@ -116,7 +113,7 @@ impl Listpack {
 
     /// Bytes of the heap that are taken.
     pub fn heap_bytes(&self) -> usize {
-        alloc::usable_size(self.bytes.capacity())
+        self.bytes.heap_bytes()
     }
 
     /// How many elements there are. With 65535 and more of them they are counted.
@@ -195,7 +192,7 @@ impl Listpack {
     /// The element at a cursor.
     #[inline]
     pub fn at(&self, cursor: Cursor) -> Element<'_> {
-        entry::read(&self.bytes[cursor.0..]).0
+        entry::read(&self.as_bytes()[cursor.0..]).0
     }
 
     /// The first element that these bytes are, of those that are looked at: after each, `skip` are
@@ -206,10 +203,10 @@ impl Listpack {
 
     /// As [`Listpack::find`], looking at the element of the cursor first.
     pub fn find_from(&self, cursor: Cursor, bytes: &[u8], skip: usize) -> Option<Cursor> {
-        let needle = Needle::new(bytes);
+        let (needle, entries) = (Needle::new(bytes), self.as_bytes());
         let (mut at, mut skipped) = (cursor.0, skip);
-        while self.bytes[at] != END {
-            let (element, len) = entry::read(&self.bytes[at..]);
+        while entries[at] != END {
+            let (element, len) = entry::read(&entries[at..]);
             if skipped == skip {
                 if needle.is(element) {
                     return Some(Cursor(at));
@@ -258,15 +255,14 @@ impl Listpack {
     /// Puts another element in place of the one at the cursor, which stays valid.
     pub fn replace(&mut self, cursor: Cursor, element: &[u8]) {
         let entry = NewEntry::new(element);
-        self.resize_gap(cursor.0, self.entry_len(cursor), entry.len());
-        entry.write(&mut self.bytes[cursor.0..][..entry.len()]);
-        self.write_header(self.announced());
+        self.bytes.resize_gap(cursor.0, self.entry_len(cursor), entry.len());
+        entry.write(&mut self.bytes.tail_mut()[cursor.0 - WORD..][..entry.len()]);
     }
 
     /// Removes elements from the cursor on, at most `count`; returns the one that follows them.
     pub fn remove(&mut self, cursor: Cursor, count: usize) -> Option<Cursor> {
         let (mut end, mut removed) = (cursor.0, 0);
-        while removed < count && self.bytes[end] != END {
+        while removed < count && self.as_bytes()[end] != END {
             end += self.entry_len(Cursor(end));
             removed += 1;
         }
@@ -274,37 +270,18 @@ impl Listpack {
             LEN_UNKNOWN => LEN_UNKNOWN,
             len => len - removed as u16,
         };
-        self.resize_gap(cursor.0, end - cursor.0, 0);
-        self.write_header(announced);
+        self.bytes.resize_gap(cursor.0, end - cursor.0, 0);
+        self.announce(announced);
         self.existing(cursor.0)
     }
 
     fn insert_at(&mut self, at: usize, element: &[u8]) -> Cursor {
         let entry = NewEntry::new(element);
-        self.resize_gap(at, 0, entry.len());
-        entry.write(&mut self.bytes[at..][..entry.len()]);
+        self.bytes.resize_gap(at, 0, entry.len());
+        entry.write(&mut self.bytes.tail_mut()[at - WORD..][..entry.len()]);
         // Counting up to the number that is not known is as Redis has it.
-        self.write_header(self.announced().saturating_add(1));
+        self.announce(self.announced().saturating_add(1));
         Cursor(at)
-    }
-
-    /// Moves what follows `old_len` bytes at `at` to where `new_len` bytes end. Memory is taken in
-    /// the sizes that the allocator has: no more, and no move while the size is the same.
-    fn resize_gap(&mut self, at: usize, old_len: usize, new_len: usize) {
-        let old_end = at + old_len;
-        let bytes = self.bytes.len() - old_len + new_len;
-        if bytes > self.bytes.capacity() {
-            self.bytes.reserve_exact(alloc::usable_size(bytes) - self.bytes.len());
-        }
-        if new_len > old_len {
-            let tail_end = self.bytes.len();
-            self.bytes.resize(bytes, 0);
-            self.bytes.copy_within(old_end..tail_end, at + new_len);
-        } else if new_len < old_len {
-            self.bytes.copy_within(old_end.., at + new_len);
-            self.bytes.truncate(bytes);
-            self.bytes.shrink_to(alloc::usable_size(bytes));
-        }
     }
 
     // ---- inside
@@ -317,29 +294,27 @@ impl Listpack {
 
     #[inline]
     fn existing(&self, at: usize) -> Option<Cursor> {
-        (self.bytes[at] != END).then_some(Cursor(at))
+        (self.as_bytes()[at] != END).then_some(Cursor(at))
     }
 
     fn before(&self, at: usize) -> Option<Cursor> {
-        (at > HEADER_BYTES).then(|| Cursor(at - entry::len_from_behind(&self.bytes[..at])))
+        (at > HEADER_BYTES).then(|| Cursor(at - entry::len_from_behind(&self.as_bytes()[..at])))
     }
 
     #[inline]
     fn entry_len(&self, cursor: Cursor) -> usize {
-        entry::read(&self.bytes[cursor.0..]).1
+        entry::read(&self.as_bytes()[cursor.0..]).1
     }
 
     /// The number of elements as the header has it.
     #[inline]
     fn announced(&self) -> u16 {
-        u16::from_le_bytes([self.bytes[4], self.bytes[5]])
+        let bytes = self.as_bytes();
+        u16::from_le_bytes([bytes[4], bytes[5]])
     }
 
-    fn write_header(&mut self, announced: u16) {
-        debug_assert!(u32::try_from(self.bytes.len()).is_ok(), "owners ask `would_fit`");
-        let bytes = self.bytes.len() as u32;
-        self.bytes[..4].copy_from_slice(&bytes.to_le_bytes());
-        self.bytes[4..HEADER_BYTES].copy_from_slice(&announced.to_le_bytes());
+    fn announce(&mut self, elements: u16) {
+        self.bytes.tail_mut()[..HEADER_BYTES - WORD].copy_from_slice(&elements.to_le_bytes());
     }
 }
 
@@ -381,7 +356,7 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let (element, len) = entry::read(&self.listpack.bytes[self.front..]);
+        let (element, len) = entry::read(&self.listpack.as_bytes()[self.front..]);
         self.front += len;
         Some(element)
     }

@@ -6,7 +6,7 @@ use super::ziplist::Ziplist;
 use super::{Corrupt, ReadLimits, Source, WriteOptions, length};
 use crate::data::listpack::Listpack;
 use crate::data::quicklist::{NodeRef, Quicklist};
-use crate::value::list::{Changed, End, List};
+use crate::value::list::{Changed, End, List, Repr};
 
 /// Kinds of nodes (Redis: QUICKLIST_NODE_CONTAINER_PLAIN and _PACKED).
 const PLAIN: u64 = 1;
@@ -14,13 +14,13 @@ const PACKED: u64 = 2;
 
 /// Appends a list. One that is short is written as if it were a quicklist.
 pub(super) fn write(out: &mut Vec<u8>, list: &List, options: WriteOptions) {
-    match list {
-        List::Listpack(listpack) => {
+    match list.repr() {
+        Repr::Listpack(listpack) => {
             length::write(out, 1);
             length::write(out, PACKED);
             string::write(out, listpack.as_bytes(), options);
         }
-        List::Quicklist(quicklist) => {
+        Repr::Quicklist(quicklist) => {
             let nodes = quicklist.nodes();
             length::write(out, nodes.len() as u64);
             nodes.for_each(|node| write_node(out, node, options));
@@ -55,7 +55,7 @@ pub(super) fn read_ziplist(source: &mut impl Source, limits: ReadLimits) -> Resu
         let mut digits = itoa::Buffer::new();
         quicklist.push(End::Tail, element.bytes(&mut digits), limits.list.large_bytes);
     }
-    if quicklist.is_empty() { Err(Corrupt::Empty) } else { Ok(List::Quicklist(quicklist.into())) }
+    if quicklist.is_empty() { Err(Corrupt::Empty) } else { Ok(List::from(quicklist)) }
 }
 
 /// Reads nodes that are ziplists.
@@ -106,7 +106,7 @@ fn built(quicklist: Quicklist, limits: ReadLimits) -> Result<List, Corrupt> {
     if quicklist.is_empty() {
         return Err(Corrupt::Empty);
     }
-    let mut list = List::Quicklist(Box::new(quicklist));
+    let mut list = List::from(quicklist);
     list.settle(Changed::Built, &limits.list);
     Ok(list)
 }

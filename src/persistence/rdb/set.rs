@@ -42,7 +42,8 @@ pub(super) fn read_members(source: &mut impl Source, limits: ReadLimits) -> Resu
 
 /// Reads an intset.
 pub(super) fn read_intset(source: &mut impl Source, limits: ReadLimits) -> Result<Set, Corrupt> {
-    let intset = Intset::from_bytes(read_packed(source, limits)?).map_err(|_| Corrupt::Elements)?;
+    let intset =
+        Intset::from_bytes(&read_packed(source, limits)?).map_err(|_| Corrupt::Elements)?;
     Ok(Set::from_intset(intset, limits.set))
 }
 

@@ -64,7 +64,7 @@ fn memory_is_that_of_the_parts() {
     for n in 0..10_000 {
         assert!(hash.remove(format!("field:{n:08}").as_bytes()));
     }
-    let empty = alloc::usable_size(size_of::<Fields>());
+    let empty = Big::<Fields>::heap_bytes();
     assert_eq!((hash.heap_bytes(), hash.is_empty()), (empty, true));
     assert_eq!(Hash::new().free_effort(), 1);
 }
@@ -239,7 +239,7 @@ proptest! {
             prop_assert_eq!(hash.is_empty(), model.is_empty());
             prop_assert_eq!(&contents(&hash), &model);
             prop_assert!(hash.encoding() == Encoding::Hashtable || is_admitted(&hash, limits));
-            if let Repr::Table(fields) = &hash.0 {
+            if let Repr::Table(fields) = hash.repr() {
                 let bytes: usize = fields.table.iter().map(Field::heap_bytes).sum();
                 prop_assert_eq!(bytes, fields.bytes);
             }

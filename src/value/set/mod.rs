@@ -14,15 +14,14 @@ use std::fmt;
 use super::Encoding;
 use super::member::Member;
 use crate::base::hash::hash;
-use crate::base::{alloc, numbers};
+use crate::base::numbers;
 use crate::data::hashtable::{self, Lookup, Stats, Table};
-use crate::data::intset::Intset;
+use crate::data::intset::{self, Intset};
 use crate::data::listpack::{self, Element, Listpack};
+use crate::data::thin::{Big, Either, Slim};
 
 /// Buckets that one scan visits at most per member that is asked for (Redis: maxiterations).
 const SCAN_BUCKETS_PER_MEMBER: usize = 10;
-/// No intset is longer, whatever the limits say (Redis: intsetMaxEntries).
-const INTSET_ENTRIES_MAX: usize = 1 << 30;
 
 /// Up to where a set is something smaller than a hash table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +40,7 @@ impl Limits {
         Limits { intset_entries: 512, listpack_entries: 128, listpack_value: 64 };
 
     fn intset_entries_max(self) -> usize {
-        self.intset_entries.min(INTSET_ENTRIES_MAX)
+        self.intset_entries.min(intset::ENTRIES_MAX)
     }
 }
 
@@ -50,18 +49,20 @@ impl Limits {
 pub struct Duplicates;
 
 /// Members, each once.
-pub struct Set(Repr);
+#[derive(Clone)]
+pub struct Set(Slim<Slim<Intset, Listpack>, Big<Members>>);
 
-enum Repr {
-    Intset(Intset),
-    Listpack(Listpack),
-    Table(Box<Members>),
+/// What a set is.
+enum Repr<I, L, T> {
+    Intset(I),
+    Listpack(L),
+    Table(T),
 }
 
 impl Set {
     /// A set without members: one that is to get some before anyone sees it.
     pub fn new() -> Self {
-        Set(Repr::Intset(Intset::new()))
+        Set::of_intset(Intset::new())
     }
 
     /// An empty set that is to get about `hint` members, the first of which is given (Redis:
@@ -76,18 +77,52 @@ impl Set {
         }
     }
 
+    fn of_intset(intset: Intset) -> Self {
+        Set(Slim::a(Slim::a(intset)))
+    }
+
+    fn of_listpack(listpack: Listpack) -> Self {
+        Set(Slim::a(Slim::b(listpack)))
+    }
+
+    fn of_members(members: Members) -> Self {
+        Set(Slim::b(Big::from(members)))
+    }
+
+    #[inline]
+    fn repr(&self) -> Repr<&Intset, &Listpack, &Members> {
+        match self.0.get() {
+            Either::A(small) => match small.get() {
+                Either::A(intset) => Repr::Intset(intset),
+                Either::B(listpack) => Repr::Listpack(listpack),
+            },
+            Either::B(members) => Repr::Table(members),
+        }
+    }
+
+    #[inline]
+    fn repr_mut(&mut self) -> Repr<&mut Intset, &mut Listpack, &mut Members> {
+        match self.0.get_mut() {
+            Either::A(small) => match small.get_mut() {
+                Either::A(intset) => Repr::Intset(intset),
+                Either::B(listpack) => Repr::Listpack(listpack),
+            },
+            Either::B(members) => Repr::Table(members),
+        }
+    }
+
     fn empty_listpack() -> Self {
-        Set(Repr::Listpack(Listpack::new()))
+        Set::of_listpack(Listpack::new())
     }
 
     /// An empty set that is a table from the beginning.
     pub fn empty_table() -> Self {
-        Set(Repr::Table(Box::new(Members::new())))
+        Set::of_members(Members::new())
     }
 
     /// The set of these integers, as whatever the limits make of it.
     pub fn from_intset(intset: Intset, limits: Limits) -> Self {
-        let mut set = Set(Repr::Intset(intset));
+        let mut set = Set::of_intset(intset);
         if set.len() > limits.intset_entries {
             set.make_table();
         }
@@ -98,12 +133,12 @@ impl Set {
     pub fn from_listpack(listpack: Listpack, limits: Limits) -> Result<Self, Duplicates> {
         if listpack.len() <= limits.listpack_entries {
             let unique = listpack.is_unique(1);
-            return if unique { Ok(Set(Repr::Listpack(listpack))) } else { Err(Duplicates) };
+            return if unique { Ok(Set::of_listpack(listpack)) } else { Err(Duplicates) };
         }
         let mut members = Members::new();
         let mut digits = itoa::Buffer::new();
         let unique = listpack.iter().all(|member| members.add(member.bytes(&mut digits)));
-        if unique { Ok(Set(Repr::Table(Box::new(members)))) } else { Err(Duplicates) }
+        if unique { Ok(Set::of_members(members)) } else { Err(Duplicates) }
     }
 
     // ---- reading
@@ -111,7 +146,7 @@ impl Set {
     /// How many members there are.
     #[inline]
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(intset) => intset.len(),
             Repr::Listpack(listpack) => listpack.len(),
             Repr::Table(members) => members.table.len(),
@@ -121,7 +156,7 @@ impl Set {
     /// Whether there are no members.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(intset) => intset.is_empty(),
             Repr::Listpack(listpack) => listpack.is_empty(),
             Repr::Table(members) => members.table.is_empty(),
@@ -130,7 +165,7 @@ impl Set {
 
     /// The encoding.
     pub fn encoding(&self) -> Encoding {
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(_) => Encoding::Intset,
             Repr::Listpack(_) => Encoding::Listpack,
             Repr::Table(_) => Encoding::Hashtable,
@@ -139,16 +174,16 @@ impl Set {
 
     /// Bytes of the heap that the set owns. Takes no longer for a big one.
     pub fn heap_bytes(&self) -> usize {
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(intset) => intset.heap_bytes(),
             Repr::Listpack(listpack) => listpack.heap_bytes(),
-            Repr::Table(members) => alloc::usable_size(size_of::<Members>()) + members.heap_bytes(),
+            Repr::Table(members) => Big::<Members>::heap_bytes() + members.heap_bytes(),
         }
     }
 
     /// How much work freeing is.
     pub fn free_effort(&self) -> usize {
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(_) | Repr::Listpack(_) => 1,
             Repr::Table(members) => members.table.len(),
         }
@@ -156,7 +191,7 @@ impl Set {
 
     /// The bytes that hold all members, and are Redis's; `None` for a table.
     pub fn packed_bytes(&self) -> Option<&[u8]> {
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(intset) => Some(intset.as_bytes()),
             Repr::Listpack(listpack) => Some(listpack.as_bytes()),
             Repr::Table(_) => None,
@@ -165,7 +200,7 @@ impl Set {
 
     /// The shape of the table, if there is one. Takes time in proportion to its size.
     pub fn table_stats(&self) -> Option<Stats> {
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(_) | Repr::Listpack(_) => None,
             Repr::Table(members) => Some(members.table.stats()),
         }
@@ -174,7 +209,7 @@ impl Set {
     /// Whether these bytes are a member.
     #[inline]
     pub fn contains(&self, member: &[u8]) -> bool {
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(intset) => numbers::parse_i64(member).is_some_and(|n| intset.contains(n)),
             Repr::Listpack(listpack) => listpack.find(member, 0).is_some(),
             Repr::Table(members) => members.table.contains(hash(member), member),
@@ -184,7 +219,7 @@ impl Set {
     /// Whether a member of another set is one of this, too.
     #[inline]
     pub fn contains_element(&self, member: Element<'_>) -> bool {
-        match (&self.0, member) {
+        match (self.repr(), member) {
             (Repr::Intset(intset), Element::Int(n)) => intset.contains(n),
             _ => self.contains(member.bytes(&mut itoa::Buffer::new())),
         }
@@ -192,7 +227,7 @@ impl Set {
 
     /// All members; those of an intset ascending, those of a listpack in its order.
     pub fn iter(&self) -> Iter<'_> {
-        Iter(match &self.0 {
+        Iter(match self.repr() {
             Repr::Intset(intset) => Walk::Intset(intset, 0),
             Repr::Listpack(listpack) => Walk::Listpack(listpack.iter()),
             Repr::Table(members) => Walk::Table(members.table.iter()),
@@ -207,7 +242,7 @@ impl Set {
         count: usize,
         mut visit: impl FnMut(Element<'a>),
     ) -> u64 {
-        let Repr::Table(members) = &self.0 else {
+        let Repr::Table(members) = self.repr() else {
             self.iter().for_each(visit);
             return 0;
         };
@@ -229,7 +264,7 @@ impl Set {
     /// Makes a table of what is to get so many members that it could not stay what it is (Redis:
     /// setTypeMaybeConvert).
     pub fn prepare(&mut self, hint: usize, limits: Limits) {
-        let too_many = match &self.0 {
+        let too_many = match self.repr() {
             Repr::Intset(_) => hint > limits.intset_entries,
             Repr::Listpack(_) => hint > limits.listpack_entries,
             Repr::Table(_) => false,
@@ -242,7 +277,7 @@ impl Set {
     /// Adds a member; whether it is new.
     #[inline]
     pub fn add(&mut self, member: &[u8], limits: Limits) -> bool {
-        match &mut self.0 {
+        match self.repr_mut() {
             Repr::Table(members) => members.add(member),
             Repr::Intset(_) => match numbers::parse_i64(member) {
                 Some(n) => self.add_int(n, limits),
@@ -269,14 +304,14 @@ impl Set {
 
     /// Adds a member of another set; whether it is new.
     pub fn add_element(&mut self, member: Element<'_>, limits: Limits) -> bool {
-        match (&self.0, member) {
+        match (self.repr(), member) {
             (Repr::Intset(_), Element::Int(n)) => self.add_int(n, limits),
             _ => self.add(member.bytes(&mut itoa::Buffer::new()), limits),
         }
     }
 
     fn add_int(&mut self, n: i64, limits: Limits) -> bool {
-        let Repr::Intset(intset) = &mut self.0 else {
+        let Repr::Intset(intset) = self.repr_mut() else {
             return self.add(itoa::Buffer::new().format(n).as_bytes(), limits);
         };
         let added = intset.insert(n);
@@ -288,7 +323,7 @@ impl Set {
 
     /// Makes an intset something that can take this member, which is no integer.
     fn leave_intset(&mut self, member: &[u8], limits: Limits) {
-        let Repr::Intset(intset) = &self.0 else { return };
+        let Repr::Intset(intset) = self.repr() else { return };
         let mut digits = itoa::Buffer::new();
         let ends = [intset.min(), intset.max()].into_iter().flatten();
         let longest = ends.map(|n| digits.format(n).len()).max().unwrap_or(0);
@@ -298,7 +333,7 @@ impl Set {
         {
             let mut listpack = Listpack::new();
             intset.iter().for_each(|n| listpack.push_back(digits.format(n).as_bytes()));
-            self.0 = Repr::Listpack(listpack);
+            *self = Set::of_listpack(listpack);
         } else {
             self.make_table();
         }
@@ -306,7 +341,7 @@ impl Set {
 
     /// Removes a member; whether it was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        match &mut self.0 {
+        match self.repr_mut() {
             Repr::Intset(intset) => numbers::parse_i64(member).is_some_and(|n| intset.remove(n)),
             Repr::Listpack(listpack) => match listpack.find(member, 0) {
                 Some(at) => {
@@ -321,7 +356,7 @@ impl Set {
 
     /// Removes what is a member of another set; whether it was there.
     pub fn remove_element(&mut self, member: Element<'_>) -> bool {
-        match (&mut self.0, member) {
+        match (self.repr_mut(), member) {
             (Repr::Intset(intset), Element::Int(n)) => intset.remove(n),
             _ => self.remove(member.bytes(&mut itoa::Buffer::new())),
         }
@@ -329,7 +364,7 @@ impl Set {
 
     /// Makes it an intset, if all members are integers and not too many.
     fn try_make_intset(&mut self, limits: Limits) {
-        if matches!(self.0, Repr::Intset(_)) || self.len() > limits.intset_entries_max() {
+        if matches!(self.repr(), Repr::Intset(_)) || self.len() > limits.intset_entries_max() {
             return;
         }
         let mut integers: Vec<i64> = Vec::with_capacity(self.len());
@@ -341,20 +376,20 @@ impl Set {
         integers.sort_unstable();
         let mut intset = Intset::new();
         integers.into_iter().for_each(|n| _ = intset.insert(n));
-        self.0 = Repr::Intset(intset);
+        *self = Set::of_intset(intset);
     }
 
     /// Makes it a table, if it is none, and gives that.
     fn make_table(&mut self) -> &mut Members {
-        if !matches!(self.0, Repr::Table(_)) {
+        if !matches!(self.repr(), Repr::Table(_)) {
             let mut members = Members::new();
             let mut digits = itoa::Buffer::new();
             for member in self.iter() {
                 members.add(member.bytes(&mut digits));
             }
-            self.0 = Repr::Table(Box::new(members));
+            *self = Set::of_members(members);
         }
-        match &mut self.0 {
+        match self.repr_mut() {
             Repr::Table(members) => members,
             Repr::Intset(_) | Repr::Listpack(_) => unreachable!("it was replaced above"),
         }
@@ -436,16 +471,6 @@ impl<'a> Iterator for Iter<'a> {
 impl Default for Set {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Clone for Set {
-    fn clone(&self) -> Self {
-        Set(match &self.0 {
-            Repr::Intset(intset) => Repr::Intset(intset.clone()),
-            Repr::Listpack(listpack) => Repr::Listpack(listpack.clone()),
-            Repr::Table(members) => Repr::Table(members.clone()),
-        })
     }
 }
 

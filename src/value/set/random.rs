@@ -30,7 +30,7 @@ impl Set {
     /// A random member.
     pub fn random(&self, rng: &mut Rng) -> Option<Element<'_>> {
         let index = |rng: &mut Rng| rng.below(self.len() as u64) as usize;
-        match &self.0 {
+        match self.repr() {
             Repr::Intset(intset) => intset.get(index(rng)).map(Element::Int),
             Repr::Listpack(listpack) => {
                 listpack.get(index(rng) as isize).map(|cursor| listpack.at(cursor))
@@ -43,7 +43,7 @@ impl Set {
 
     /// `count` members at random, any of them again and again; none if there is none.
     pub fn pick<'a>(&'a self, rng: &mut Rng, count: usize, mut visit: impl FnMut(Element<'a>)) {
-        if let (Repr::Listpack(listpack), 2..) = (&self.0, count) {
+        if let (Repr::Listpack(listpack), 2..) = (self.repr(), count) {
             let all: Vec<_> = listpack.iter().collect();
             for _ in 0..if all.is_empty() { 0 } else { count } {
                 visit(all[rng.below(all.len() as u64) as usize]);
@@ -59,7 +59,7 @@ impl Set {
     /// `count` different members at random, or all if there are no more.
     pub fn sample<'a>(&'a self, rng: &mut Rng, count: usize, mut visit: impl FnMut(Element<'a>)) {
         let few = count < self.len() / SAMPLED_SHARE;
-        match &self.0 {
+        match self.repr() {
             Repr::Table(members) if few => {
                 let mut chosen = HashSet::with_capacity(count);
                 while chosen.len() < count {
@@ -89,7 +89,7 @@ impl Set {
     /// Takes out a random member, after showing it.
     pub fn pop(&mut self, rng: &mut Rng, visit: impl FnOnce(Element<'_>)) {
         let len = self.len() as u64;
-        match &mut self.0 {
+        match self.repr_mut() {
             Repr::Intset(intset) => {
                 if let Some(n) = intset.get(rng.below(len) as usize) {
                     visit(Element::Int(n));
@@ -108,7 +108,7 @@ impl Set {
 
     /// Takes out so many random members, of which there must be more, after showing each.
     pub fn pop_many(&mut self, rng: &mut Rng, count: usize, mut visit: impl FnMut(Element<'_>)) {
-        let Repr::Listpack(listpack) = &self.0 else {
+        let Repr::Listpack(listpack) = self.repr() else {
             return (0..count).for_each(|_| self.pop(rng, &mut visit));
         };
         // One walk for all instead of one for each.
@@ -123,13 +123,13 @@ impl Set {
                 kept.push_back(member.bytes(&mut digits));
             }
         }
-        self.0 = Repr::Listpack(kept);
+        *self = Set::of_listpack(kept);
     }
 
     /// Moves so many random members to a set of their own (Redis: the third case of
     /// spopWithCountCommand).
     pub fn split_off_random(&mut self, rng: &mut Rng, count: usize, limits: Limits) -> Set {
-        let mut split = match &self.0 {
+        let mut split = match self.repr() {
             Repr::Intset(_) => Set::new(),
             Repr::Listpack(_) | Repr::Table(_) => Set::empty_listpack(),
         };
