@@ -3,6 +3,7 @@
 //! `COMMANDS` table.
 
 pub mod blocking_lists;
+pub mod bits;
 pub mod client;
 pub mod cluster;
 pub mod command;
@@ -42,6 +43,7 @@ use crate::dispatch::{Command, Table};
 /// The tables of all families, from which a node builds its command table.
 pub const FAMILIES: &[&[Command]] = &[
     blocking_lists::COMMANDS,
+    bits::COMMANDS,
     client::COMMANDS,
     cluster::COMMANDS,
     command::COMMANDS,

@@ -88,6 +88,20 @@ fn reserve(bytes: &mut Vec<u8>, len: usize) {
     }
 }
 
+/// Makes a string longer, with zeros at its end.
+pub(super) fn pad(bytes: &mut Vec<u8>, len: usize) {
+    if len > bytes.capacity() && len > 2 * bytes.len() {
+        // Zeroed by the kernel where it is long.
+        let mut longer = vec![0; len + len.min(GROWTH_BYTES_MAX)];
+        longer[..bytes.len()].copy_from_slice(bytes);
+        longer.truncate(len);
+        *bytes = longer;
+    } else {
+        reserve(bytes, len);
+        bytes.resize(len, 0);
+    }
+}
+
 // ---- GET and SET
 
 /// GET key
@@ -386,8 +400,7 @@ pub(super) fn setrange(ctx: &mut Context<'_>) -> Result<(), Error> {
         ctx.core.keyspace.insert(db, &key, value, None);
     } else if let Some(bytes) = ctx.core.keyspace.string_mut(db, &key) {
         if bytes.len() < end {
-            reserve(bytes, end);
-            bytes.resize(end, 0);
+            pad(bytes, end);
         }
         bytes[offset..end].copy_from_slice(part);
     }

@@ -1,6 +1,7 @@
 //! Data structures without knowledge of commands or of the keyspace. Values and the keyspace build
 //! on them; nothing in here may import from rooms other than `base`.
 
+pub mod bits;
 pub mod hashtable;
 pub mod intset;
 pub mod listpack;
