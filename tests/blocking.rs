@@ -479,7 +479,7 @@ fn many_clients_at_one_key_are_served_in_order() {
         send(&mut client, "BLPOP k other k 0");
         waiters.push(client);
         // The node reads new connections in any order.
-        if waiters.len() % 20 == 0 {
+        if waiters.len().is_multiple_of(20) {
             until_blocked(&mut control, waiters.len() as u64);
         }
     }

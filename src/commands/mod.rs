@@ -2,8 +2,8 @@
 //! in this order; it touches no other connection but through effects. Each family ends with its
 //! `COMMANDS` table.
 
-pub mod blocking_lists;
 pub mod bits;
+pub mod blocking_lists;
 pub mod client;
 pub mod cluster;
 pub mod command;
@@ -30,6 +30,7 @@ pub mod server;
 mod set_algebra;
 pub mod sets;
 pub mod slowlog;
+pub mod streams;
 mod string_options;
 pub mod strings;
 pub mod transactions;
@@ -63,6 +64,7 @@ pub const FAMILIES: &[&[Command]] = &[
     server::COMMANDS,
     sets::COMMANDS,
     slowlog::COMMANDS,
+    streams::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
 ];

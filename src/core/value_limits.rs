@@ -3,7 +3,7 @@
 
 use super::Core;
 use crate::persistence::rdb::ReadLimits;
-use crate::value::{hash, list, set};
+use crate::value::{hash, list, set, stream};
 
 /// How lists are cut into nodes.
 #[inline]
@@ -31,6 +31,15 @@ pub fn of_hashes(core: &Core) -> hash::Limits {
     hash::Limits {
         entries: core.config.hash_max_listpack_entries,
         value_bytes: core.config.hash_max_listpack_value,
+    }
+}
+
+/// Up to where a stream's entries are added to the same node.
+#[inline]
+pub fn of_streams(core: &Core) -> stream::Limits {
+    stream::Limits {
+        node_bytes: core.config.stream_node_max_bytes,
+        node_entries: core.config.stream_node_max_entries,
     }
 }
 

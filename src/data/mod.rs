@@ -7,4 +7,5 @@ pub mod intset;
 pub mod listpack;
 pub mod prefetch;
 pub mod quicklist;
+pub mod stream;
 pub mod thin;

@@ -241,6 +241,19 @@ impl Reply {
         if self.is_resp3() { self.deferred(b'%', 1) } else { self.deferred(b'*', 2) }
     }
 
+    /// Begins a map whose length is not known yet, of pairs that each begin with [`Reply::keyed`]:
+    /// an array of arrays in RESP2.
+    pub fn keyed_deferred(&mut self) -> Deferred {
+        self.deferred(if self.is_resp3() { b'%' } else { b'*' }, 1)
+    }
+
+    /// Header of one of the pairs of [`Reply::keyed_deferred`].
+    pub fn keyed(&mut self) {
+        if !self.is_resp3() {
+            self.array(2);
+        }
+    }
+
     fn deferred(&mut self, kind: u8, per_item: usize) -> Deferred {
         Deferred { at: self.output.tail().len(), kind, per_item }
     }

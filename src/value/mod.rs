@@ -7,11 +7,13 @@ pub mod list;
 pub mod member;
 pub mod record;
 pub mod set;
+pub mod stream;
 
 pub use hash::Hash;
 pub use list::List;
 pub use record::Record;
 pub use set::Set;
+pub use stream::Stream;
 
 use crate::base::{alloc, numbers};
 
@@ -72,6 +74,8 @@ pub enum Encoding {
     Quicklist,
     /// A hash table.
     Hashtable,
+    /// Listpacks in the order of ids.
+    Stream,
 }
 
 impl Encoding {
@@ -85,6 +89,7 @@ impl Encoding {
             Encoding::Listpack => "listpack",
             Encoding::Quicklist => "quicklist",
             Encoding::Hashtable => "hashtable",
+            Encoding::Stream => "stream",
         }
     }
 }
@@ -100,6 +105,8 @@ pub enum Value {
     Set(Set),
     /// A hash.
     Hash(Hash),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 const _: () = assert!(size_of::<Value>() <= 32);
@@ -112,6 +119,7 @@ impl Value {
             Value::List(_) => Type::List,
             Value::Set(_) => Type::Set,
             Value::Hash(_) => Type::Hash,
+            Value::Stream(_) => Type::Stream,
         }
     }
 
@@ -122,6 +130,7 @@ impl Value {
             Value::List(list) => list.encoding(),
             Value::Set(set) => set.encoding(),
             Value::Hash(hash) => hash.encoding(),
+            Value::Stream(_) => Encoding::Stream,
         }
     }
 
@@ -132,6 +141,7 @@ impl Value {
             Value::List(list) => list.heap_bytes(),
             Value::Set(set) => set.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
+            Value::Stream(stream) => stream.heap_bytes(),
         }
     }
 
@@ -142,6 +152,7 @@ impl Value {
             Value::List(list) => list.free_effort(),
             Value::Set(set) => set.free_effort(),
             Value::Hash(hash) => hash.free_effort(),
+            Value::Stream(stream) => stream.free_effort(),
         }
     }
 }
@@ -159,6 +170,8 @@ pub enum ValueRef<'a> {
     Set(&'a Set),
     /// A hash.
     Hash(&'a Hash),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 impl<'a> ValueRef<'a> {
@@ -172,7 +185,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Int(n) => Some(digits.format(n).as_bytes()),
             ValueRef::String(bytes) => Some(bytes),
-            ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_) => None,
+            ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_) | ValueRef::Stream(_) => None,
         }
     }
 }
@@ -188,6 +201,8 @@ pub enum ValueMut<'a> {
     Set(&'a mut Set),
     /// A hash.
     Hash(&'a mut Hash),
+    /// A stream.
+    Stream(&'a mut Box<Stream>),
 }
 
 /// A value on its way into a record.

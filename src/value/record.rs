@@ -17,7 +17,7 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
-use super::{Encoding, Hash, List, NewValue, Set, Type, Value, ValueMut, ValueRef};
+use super::{Encoding, Hash, List, NewValue, Set, Stream, Type, Value, ValueMut, ValueRef};
 use crate::base::alloc::{size_class, usable_size};
 use crate::base::limits::{EMBSTR_BYTES_MAX, RECORD_INLINE_BYTES_MAX};
 
@@ -59,6 +59,8 @@ enum Form {
     Set = 4,
     /// A `Hash` in the slot.
     Hash = 5,
+    /// A `Box<Stream>` in the slot.
+    Stream = 6,
 }
 
 impl Form {
@@ -68,6 +70,7 @@ impl Form {
             Value::List(_) => Form::List,
             Value::Set(_) => Form::Set,
             Value::Hash(_) => Form::Hash,
+            Value::Stream(_) => Form::Stream,
         }
     }
 
@@ -79,6 +82,7 @@ impl Form {
             Form::List => slot_of::<List>(),
             Form::Set => slot_of::<Set>(),
             Form::Hash => slot_of::<Hash>(),
+            Form::Stream => slot_of::<Box<Stream>>(),
         }
     }
 }
@@ -225,6 +229,7 @@ impl Record {
                     Form::List => ValueRef::List(&*slot.cast()),
                     Form::Set => ValueRef::Set(&*slot.cast()),
                     Form::Hash => ValueRef::Hash(&*slot.cast()),
+                    Form::Stream => ValueRef::Stream(&*slot.cast::<Box<Stream>>()),
                 }
             },
         }
@@ -252,6 +257,7 @@ impl Record {
             Form::List => Type::List,
             Form::Set => Type::Set,
             Form::Hash => Type::Hash,
+            Form::Stream => Type::Stream,
         }
     }
 
@@ -266,6 +272,7 @@ impl Record {
             ValueRef::List(list) => list.encoding(),
             ValueRef::Set(set) => set.encoding(),
             ValueRef::Hash(hash) => hash.encoding(),
+            ValueRef::Stream(_) => Encoding::Stream,
         }
     }
 
@@ -302,6 +309,7 @@ impl Record {
             ValueRef::List(list) => list.heap_bytes(),
             ValueRef::Set(set) => set.heap_bytes(),
             ValueRef::Hash(hash) => hash.heap_bytes(),
+            ValueRef::Stream(stream) => stream.heap_bytes(),
         };
         self.shape().class() + owned
     }
@@ -362,14 +370,21 @@ impl Record {
         let bytes = match self.value() {
             ValueRef::Int(n) => Some(itoa::Buffer::new().format(n).as_bytes().to_vec()),
             ValueRef::String(bytes) if self.form() == Form::Inline => Some(bytes.to_vec()),
-            ValueRef::String(_) | ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_) => None,
+            ValueRef::String(_)
+            | ValueRef::List(_)
+            | ValueRef::Set(_)
+            | ValueRef::Hash(_)
+            | ValueRef::Stream(_) => None,
         };
         if let Some(bytes) = bytes {
             self.assign(NewValue::Owned(Value::String(bytes)), self.expire_at());
         }
         match self.boxed_mut() {
             Some(ValueMut::String(bytes)) => Some(bytes),
-            Some(ValueMut::List(_) | ValueMut::Set(_) | ValueMut::Hash(_)) | None => None,
+            Some(
+                ValueMut::List(_) | ValueMut::Set(_) | ValueMut::Hash(_) | ValueMut::Stream(_),
+            )
+            | None => None,
         }
     }
 
@@ -387,6 +402,7 @@ impl Record {
                 Form::List => ValueMut::List(&mut *slot.cast()),
                 Form::Set => ValueMut::Set(&mut *slot.cast()),
                 Form::Hash => ValueMut::Hash(&mut *slot.cast()),
+                Form::Stream => ValueMut::Stream(&mut *slot.cast()),
             }
         })
     }
@@ -404,6 +420,7 @@ impl Record {
                 ValueMut::List(list) => Value::List(ptr::read(list)),
                 ValueMut::Set(set) => Value::Set(ptr::read(set)),
                 ValueMut::Hash(hash) => Value::Hash(ptr::read(hash)),
+                ValueMut::Stream(stream) => Value::Stream(ptr::read(stream)),
             }
         })
     }
@@ -462,6 +479,9 @@ impl Record {
             (ValueRef::List(list), _) => NewValue::Owned(Value::List(list.clone())),
             (ValueRef::Set(set), _) => NewValue::Owned(Value::Set(set.clone())),
             (ValueRef::Hash(hash), _) => NewValue::Owned(Value::Hash(hash.clone())),
+            (ValueRef::Stream(stream), _) => {
+                NewValue::Owned(Value::Stream(Box::new(stream.clone())))
+            }
         };
         let mut record = Record::new(key, value, self.expire_at());
         record.set_lru(self.lru());
@@ -522,7 +542,8 @@ impl Record {
             2 => Form::Text,
             3 => Form::List,
             4 => Form::Set,
-            _ => Form::Hash,
+            5 => Form::Hash,
+            _ => Form::Stream,
         }
     }
 
@@ -577,6 +598,7 @@ impl Record {
                         Value::List(list) => slot.cast().write(list),
                         Value::Set(set) => slot.cast().write(set),
                         Value::Hash(hash) => slot.cast().write(hash),
+                        Value::Stream(stream) => slot.cast().write(stream),
                     }
                 }
                 Content::Inline { bytes, raw } => {

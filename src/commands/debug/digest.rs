@@ -8,7 +8,8 @@ use crate::core::Core;
 use crate::dispatch::Context;
 use crate::resp::{Error, Reply};
 use crate::value::list::Direction;
-use crate::value::{Record, Type, ValueRef};
+use crate::value::stream::Id;
+use crate::value::{Record, Stream, Type, ValueRef};
 
 /// A digest as it grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,9 +54,21 @@ impl Digest {
                     false
                 });
             }
+            ValueRef::Stream(stream) => self.mix_stream(stream),
         }
         if record.has_expire() {
             self.add(b"!!expire!!");
+        }
+    }
+
+    fn mix_stream(&mut self, stream: &Stream) {
+        let (mut name, mut text) = (itoa::Buffer::new(), itoa::Buffer::new());
+        for entry in stream.log().range(Id::MIN, Id::MAX) {
+            self.mix(&entry.id.joined_by(b'.'));
+            for (field, value) in entry.fields() {
+                self.mix(field.bytes(&mut name));
+                self.mix(value.bytes(&mut text));
+            }
         }
     }
 

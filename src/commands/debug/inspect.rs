@@ -89,7 +89,8 @@ fn serialized_length(record: &Record) -> usize {
             number.unwrap_or_else(|| string_length(bytes.len()))
         }
         ValueRef::String(bytes) => string_length(bytes.len()),
-        value @ (ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_)) => {
+        value
+        @ (ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_) | ValueRef::Stream(_)) => {
             let mut written = Vec::new();
             value::write(&mut written, value, WriteOptions { compress: false });
             // The type is not part of it.
@@ -211,7 +212,7 @@ pub(super) fn htstats_key(ctx: &mut Context<'_>) -> Result<(), Error> {
     let without = Lookup::NOTOUCH | Lookup::NONOTIFY;
     let found = ctx.core.keyspace.lookup_read_with(ctx.client.db, &key, without);
     let stats = match found.ok_or(Error::NoSuchKey)?.value() {
-        ValueRef::Int(_) | ValueRef::String(_) | ValueRef::List(_) => None,
+        ValueRef::Int(_) | ValueRef::String(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
         ValueRef::Set(set) => set.table_stats(),
         ValueRef::Hash(hash) => hash.table_stats(),
     };

@@ -163,7 +163,8 @@ impl<'a> NewEntry<'a> {
         NewEntry { head, head_len, contents: bytes }
     }
 
-    fn int(n: i64) -> Self {
+    /// Of an integer.
+    pub fn int(n: i64) -> Self {
         let mut head = [0; HEAD_BYTES_MAX];
         let low = n.to_le_bytes();
         let fits = |bits: u32| n >= -(1 << (bits - 1)) && n < 1 << (bits - 1);

@@ -237,6 +237,21 @@ impl Listpack {
         self.insert_at(self.end(), element);
     }
 
+    /// Appends elements, as many as `write` does, at the cost of a single append. It is called
+    /// twice, and must do the same: the first time tells how much room they take.
+    #[inline]
+    pub fn append(&mut self, write: impl Fn(&mut Appender<'_>)) {
+        let mut sizes = Appender { room: &mut [], at: 0, count: 0 };
+        write(&mut sizes);
+        let (bytes, end) = (sizes.at, self.end());
+        self.bytes.resize_gap(end, 0, bytes);
+        let mut entries =
+            Appender { room: &mut self.bytes.tail_mut()[end - WORD..][..bytes], at: 0, count: 0 };
+        write(&mut entries);
+        let count = u16::try_from(entries.count);
+        self.announce(count.map_or(LEN_UNKNOWN, |count| self.announced().saturating_add(count)));
+    }
+
     /// Puts an element in front of all others.
     pub fn push_front(&mut self, element: &[u8]) {
         self.insert_at(HEADER_BYTES, element);
@@ -255,6 +270,14 @@ impl Listpack {
     /// Puts another element in place of the one at the cursor, which stays valid.
     pub fn replace(&mut self, cursor: Cursor, element: &[u8]) {
         let entry = NewEntry::new(element);
+        self.bytes.resize_gap(cursor.0, self.entry_len(cursor), entry.len());
+        entry.write(&mut self.bytes.tail_mut()[cursor.0 - WORD..][..entry.len()]);
+    }
+
+    /// Puts an integer in place of the element at the cursor, which stays valid.
+    #[inline]
+    pub fn replace_int(&mut self, cursor: Cursor, n: i64) {
+        let entry = NewEntry::int(n);
         self.bytes.resize_gap(cursor.0, self.entry_len(cursor), entry.len());
         entry.write(&mut self.bytes.tail_mut()[cursor.0 - WORD..][..entry.len()]);
     }
@@ -315,6 +338,38 @@ impl Listpack {
 
     fn announce(&mut self, elements: u16) {
         self.bytes.tail_mut()[..HEADER_BYTES - WORD].copy_from_slice(&elements.to_le_bytes());
+    }
+}
+
+/// What comes behind the last element: adds up how long it is while there is no room for it, and
+/// writes it when there is.
+pub struct Appender<'a> {
+    room: &'a mut [u8],
+    at: usize,
+    count: usize,
+}
+
+impl Appender<'_> {
+    /// Appends an element.
+    #[inline]
+    pub fn push(&mut self, element: &[u8]) {
+        self.put(&NewEntry::new(element));
+    }
+
+    /// Appends an integer.
+    #[inline]
+    pub fn push_int(&mut self, n: i64) {
+        self.put(&NewEntry::int(n));
+    }
+
+    #[inline]
+    fn put(&mut self, entry: &NewEntry<'_>) {
+        let end = self.at + entry.len();
+        if let Some(room) = self.room.get_mut(self.at..end) {
+            entry.write(room);
+        }
+        self.at = end;
+        self.count += 1;
     }
 }
 

@@ -10,6 +10,7 @@ mod opcode;
 pub mod reader;
 mod set;
 mod stream;
+mod stream_value;
 mod string;
 pub mod value;
 pub mod writer;

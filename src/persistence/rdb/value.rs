@@ -2,10 +2,11 @@
 //! an arm in each `match` of this file.
 
 use super::list;
+use super::stream_value::Form;
 use super::string::{self, Text};
-use super::{Corrupt, ReadLimits, Source, WriteOptions, hash, set};
+use super::{Corrupt, ReadLimits, Source, WriteOptions, hash, set, stream_value};
 use crate::base::limits::RECORD_INLINE_BYTES_MAX;
-use crate::value::{self, Hash, List, NewValue, Set, Value, ValueRef};
+use crate::value::{self, Hash, List, NewValue, Set, Stream, Value, ValueRef};
 
 /// How a value is encoded: the byte in front of it (Redis: RDB_TYPE_STRING and following).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,11 @@ enum Encoding {
     HashZipmap = 9,
     HashZiplist = 13,
     HashListpack = 16,
+    /// A stream without what was ever added and removed.
+    Stream = 15,
+    /// A stream that does not tell when consumers were active.
+    Stream2 = 19,
+    Stream3 = 21,
 }
 
 impl Encoding {
@@ -39,6 +45,7 @@ impl Encoding {
             },
             ValueRef::Hash(hash) if hash.listpack().is_some() => Encoding::HashListpack,
             ValueRef::Hash(_) => Encoding::Hash,
+            ValueRef::Stream(_) => Encoding::Stream3,
         }
     }
 
@@ -56,6 +63,9 @@ impl Encoding {
             9 => Some(Encoding::HashZipmap),
             13 => Some(Encoding::HashZiplist),
             16 => Some(Encoding::HashListpack),
+            15 => Some(Encoding::Stream),
+            19 => Some(Encoding::Stream2),
+            21 => Some(Encoding::Stream3),
             _ => None,
         }
     }
@@ -72,8 +82,9 @@ impl Encoding {
             | Encoding::HashZipmap
             | Encoding::HashZiplist => 6,
             Encoding::ListQuicklist => 7,
-            Encoding::ListQuicklist2 | Encoding::HashListpack => 10,
-            Encoding::SetListpack => 11,
+            Encoding::Stream => 9,
+            Encoding::ListQuicklist2 | Encoding::HashListpack | Encoding::Stream2 => 10,
+            Encoding::SetListpack | Encoding::Stream3 => 11,
         }
     }
 }
@@ -102,6 +113,7 @@ pub(super) fn write_body(out: &mut Vec<u8>, value: ValueRef<'_>, options: WriteO
         ValueRef::List(list) => list::write(out, list, options),
         ValueRef::Set(members) => set::write(out, members, options),
         ValueRef::Hash(fields) => hash::write(out, fields, options),
+        ValueRef::Stream(stream) => stream_value::write(out, stream, options),
     }
 }
 
@@ -146,11 +158,20 @@ pub(super) fn read_body<'a>(
         Encoding::HashZipmap => hash::read_zipmap(source, limits).map(owned_hash),
         Encoding::HashZiplist => hash::read_ziplist(source, limits).map(owned_hash),
         Encoding::HashListpack => hash::read_listpack(source, limits).map(owned_hash),
+        Encoding::Stream => stream_value::read(source, limits, Form::Entries).map(owned_stream),
+        Encoding::Stream2 => stream_value::read(source, limits, Form::Counters).map(owned_stream),
+        Encoding::Stream3 => {
+            stream_value::read(source, limits, Form::ActiveTimes).map(owned_stream)
+        }
     }
 }
 
 fn owned_hash(hash: Hash) -> NewValue<'static> {
     NewValue::Owned(Value::Hash(hash))
+}
+
+fn owned_stream(stream: Stream) -> NewValue<'static> {
+    NewValue::Owned(Value::Stream(Box::new(stream)))
 }
 
 fn owned_set(set: Set) -> NewValue<'static> {
