@@ -49,6 +49,7 @@ const UNSAFE_ROOMS: &[&str] = &[
     "src/value/member",
     "src/value/field",
     "src/value/record",
+    "src/value/scored",
 ];
 
 /// Words of code that only the files below the given paths may hold.

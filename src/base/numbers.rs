@@ -83,25 +83,19 @@ fn decimal_digits(digits: &[u8]) -> Option<u64> {
 /// underflows to zero.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let literal = FloatLiteral::read(text)?;
-    let magnitude = match literal.kind {
-        FloatKind::Infinite => f64::INFINITY,
-        FloatKind::Decimal { digits, is_zero } => {
-            let value: f64 = digits.parse().ok()?;
-            if value.is_infinite() || (value == 0.0 && !is_zero) {
-                return None;
-            }
-            value
-        }
-        FloatKind::Hexadecimal(hex) => {
-            let (significand, exponent) = hex.rounded(53, -1074);
-            let value = scaled(significand as f64, exponent);
-            if value.is_infinite() || (value == 0.0 && !hex.is_zero()) {
-                return None;
-            }
-            value
-        }
-    };
-    Some(if literal.negative { -magnitude } else { magnitude })
+    let (value, is_exact) = literal.convert()?;
+    is_exact.then_some(value)
+}
+
+/// A double as C's `strtod` takes it, for arguments that Redis hands to it: up to the first zero
+/// byte, blanks in front included, and what overflows is infinite. Nothing at all is 0.
+pub fn strtod(text: &[u8]) -> Option<f64> {
+    let text = text.split(|b| *b == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let blanks = text.iter().take_while(|b| is_space(**b)).count();
+    Some(FloatLiteral::read(&text[blanks..])?.convert()?.0)
 }
 
 /// `value` * 2^`exponent`, which must be exact or infinite.
@@ -144,6 +138,23 @@ impl<'a> FloatLiteral<'a> {
             _ => FloatKind::decimal(text)?,
         };
         Some(FloatLiteral { negative, kind })
+    }
+
+    /// The nearest double, and false if it is infinite or zero although the literal is not.
+    fn convert(self) -> Option<(f64, bool)> {
+        let (magnitude, is_zero) = match self.kind {
+            FloatKind::Infinite => {
+                let infinity = f64::INFINITY;
+                return Some((if self.negative { -infinity } else { infinity }, true));
+            }
+            FloatKind::Decimal { digits, is_zero } => (digits.parse::<f64>().ok()?, is_zero),
+            FloatKind::Hexadecimal(hex) => {
+                let (significand, exponent) = hex.rounded(53, -1074);
+                (scaled(significand as f64, exponent), hex.is_zero())
+            }
+        };
+        let is_exact = !magnitude.is_infinite() && (magnitude == 0.0) == is_zero;
+        Some((if self.negative { -magnitude } else { magnitude }, is_exact))
     }
 }
 
@@ -253,12 +264,17 @@ pub fn format_double(value: f64) -> String {
 /// finds, with an exponent when it is shorter; `inf`, `-inf`, `nan`, `-0`.
 pub fn write_double(out: &mut Vec<u8>, value: f64) {
     const INTEGER_MAX: f64 = (1u64 << 62) as f64;
-    if value.is_nan() {
-        return out.extend_from_slice(b"nan");
-    }
     if value.abs() <= INTEGER_MAX && value.trunc() == value && value != 0.0 {
         let mut digits = itoa::Buffer::new();
         return out.extend_from_slice(digits.format(value as i64).as_bytes());
+    }
+    write_shortest(out, value);
+}
+
+/// Appends a double in the digits that Grisu2 finds, integers among them (`fpconv_dtoa`).
+pub fn write_shortest(out: &mut Vec<u8>, value: f64) {
+    if value.is_nan() {
+        return out.extend_from_slice(b"nan");
     }
     if value.is_sign_negative() {
         out.push(b'-');
@@ -269,6 +285,44 @@ pub fn write_double(out: &mut Vec<u8>, value: f64) {
         out.push(b'0');
     } else {
         write_digits(out, grisu::shortest(value.abs()));
+    }
+}
+
+/// Appends a double as C's `%.17g` does: 17 digits without zeros at the end, and an exponent where
+/// that is below -4 or beyond the digits.
+pub fn write_general(out: &mut Vec<u8>, value: f64) {
+    const DIGITS: i32 = 17;
+    if !value.is_finite() || value == 0.0 {
+        return write_double(out, value);
+    }
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    // One digit, a point, and the others.
+    let text = format!("{:.16e}", value.abs());
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_digit).collect();
+    let kept = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
+    let mut digits = &digits[..kept];
+    let scientific = !(-4..DIGITS).contains(&exponent);
+    let whole = if scientific { 1 } else { usize::try_from(exponent + 1).unwrap_or(0) };
+    if whole == 0 {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + (-exponent - 1) as usize, b'0');
+    } else {
+        let (front, rest) = digits.split_at(whole.min(digits.len()));
+        out.extend_from_slice(front);
+        out.resize(out.len() + whole - front.len(), b'0');
+        if !rest.is_empty() {
+            out.push(b'.');
+        }
+        digits = rest;
+    }
+    out.extend_from_slice(digits);
+    if scientific {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        out.extend_from_slice(format!("e{sign}{:02}", exponent.abs()).as_bytes());
     }
 }
 
@@ -409,6 +463,28 @@ mod tests {
         assert_eq!(parse_cursor(b"-1"), Some(u64::MAX));
         assert_eq!(parse_cursor(b" 1"), None);
         assert_eq!(parse_cursor(b"1x"), None);
+    }
+
+    #[test]
+    fn general_form_is_that_of_printf() {
+        let cases = [
+            (3.0, "3"),
+            (0.1, "0.10000000000000001"),
+            (-2.5, "-2.5"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (123456789012345680.0, "1.2345678901234568e+17"),
+            (1e-4, "0.0001"),
+            (1e-5, "1.0000000000000001e-05"),
+            (1.5e300, "1.5000000000000001e+300"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-0.0, "-0"),
+        ];
+        for (value, text) in cases {
+            let mut out = Vec::new();
+            write_general(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod debug;
 pub mod dump;
 mod expire;
+pub mod geo;
 pub mod hashes;
 mod key_batches;
 pub mod keys;
@@ -34,6 +35,10 @@ pub mod streams;
 mod string_options;
 pub mod strings;
 pub mod transactions;
+pub mod zset_algebra;
+pub mod zset_pops;
+pub mod zset_ranges;
+pub mod zsets;
 
 use std::io;
 use std::sync::LazyLock;
@@ -52,6 +57,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     dump::COMMANDS,
+    geo::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
@@ -67,6 +73,10 @@ pub const FAMILIES: &[&[Command]] = &[
     streams::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
+    zset_algebra::COMMANDS,
+    zset_pops::COMMANDS,
+    zset_ranges::COMMANDS,
+    zsets::COMMANDS,
 ];
 
 /// The table of all commands, under the names that the configuration gives them.

@@ -3,7 +3,7 @@
 
 use super::Core;
 use crate::persistence::rdb::ReadLimits;
-use crate::value::{hash, list, set, stream};
+use crate::value::{hash, list, set, stream, zset};
 
 /// How lists are cut into nodes.
 #[inline]
@@ -43,7 +43,22 @@ pub fn of_streams(core: &Core) -> stream::Limits {
     }
 }
 
+/// Up to where a sorted set is a listpack.
+#[inline]
+pub fn of_zsets(core: &Core) -> zset::Limits {
+    zset::Limits {
+        entries: core.config.zset_max_listpack_entries,
+        value_bytes: core.config.zset_max_listpack_value,
+    }
+}
+
 /// What is accepted of values that are read, whose strings may have so many bytes.
 pub fn of_reading(core: &Core, string_bytes_max: usize) -> ReadLimits {
-    ReadLimits { string_bytes_max, set: of_sets(core), hash: of_hashes(core), list: of_lists(core) }
+    ReadLimits {
+        string_bytes_max,
+        set: of_sets(core),
+        hash: of_hashes(core),
+        list: of_lists(core),
+        zset: of_zsets(core),
+    }
 }

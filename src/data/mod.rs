@@ -2,10 +2,12 @@
 //! on them; nothing in here may import from rooms other than `base`.
 
 pub mod bits;
+pub mod geohash;
 pub mod hashtable;
 pub mod intset;
 pub mod listpack;
 pub mod prefetch;
 pub mod quicklist;
+pub mod sorted_index;
 pub mod stream;
 pub mod thin;

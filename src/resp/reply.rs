@@ -197,6 +197,17 @@ impl Reply {
         self.put(b"\r\n");
     }
 
+    /// A double, given as its digits; a bulk string in RESP2.
+    pub fn double_text(&mut self, digits: &[u8]) {
+        if self.is_resp3() {
+            self.put(b",");
+            self.put(digits);
+            self.put(b"\r\n");
+        } else {
+            self.bulk(digits);
+        }
+    }
+
     /// A big number, given as its digits.
     pub fn big_number(&mut self, digits: &[u8]) {
         if self.is_resp3() {

@@ -6,14 +6,17 @@ pub mod hash;
 pub mod list;
 pub mod member;
 pub mod record;
+pub mod scored;
 pub mod set;
 pub mod stream;
+pub mod zset;
 
 pub use hash::Hash;
 pub use list::List;
 pub use record::Record;
 pub use set::Set;
 pub use stream::Stream;
+pub use zset::Zset;
 
 use crate::base::{alloc, numbers};
 
@@ -76,6 +79,8 @@ pub enum Encoding {
     Hashtable,
     /// Listpacks in the order of ids.
     Stream,
+    /// A hash table and an index that is sorted.
+    Skiplist,
 }
 
 impl Encoding {
@@ -90,6 +95,7 @@ impl Encoding {
             Encoding::Quicklist => "quicklist",
             Encoding::Hashtable => "hashtable",
             Encoding::Stream => "stream",
+            Encoding::Skiplist => "skiplist",
         }
     }
 }
@@ -107,6 +113,8 @@ pub enum Value {
     Hash(Hash),
     /// A stream.
     Stream(Box<Stream>),
+    /// A sorted set.
+    Zset(Zset),
 }
 
 const _: () = assert!(size_of::<Value>() <= 32);
@@ -120,6 +128,7 @@ impl Value {
             Value::Set(_) => Type::Set,
             Value::Hash(_) => Type::Hash,
             Value::Stream(_) => Type::Stream,
+            Value::Zset(_) => Type::Zset,
         }
     }
 
@@ -131,6 +140,7 @@ impl Value {
             Value::Set(set) => set.encoding(),
             Value::Hash(hash) => hash.encoding(),
             Value::Stream(_) => Encoding::Stream,
+            Value::Zset(zset) => zset.encoding(),
         }
     }
 
@@ -142,6 +152,7 @@ impl Value {
             Value::Set(set) => set.heap_bytes(),
             Value::Hash(hash) => hash.heap_bytes(),
             Value::Stream(stream) => stream.heap_bytes(),
+            Value::Zset(zset) => zset.heap_bytes(),
         }
     }
 
@@ -153,6 +164,7 @@ impl Value {
             Value::Set(set) => set.free_effort(),
             Value::Hash(hash) => hash.free_effort(),
             Value::Stream(stream) => stream.free_effort(),
+            Value::Zset(zset) => zset.free_effort(),
         }
     }
 }
@@ -172,6 +184,8 @@ pub enum ValueRef<'a> {
     Hash(&'a Hash),
     /// A stream.
     Stream(&'a Stream),
+    /// A sorted set.
+    Zset(&'a Zset),
 }
 
 impl<'a> ValueRef<'a> {
@@ -185,7 +199,11 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Int(n) => Some(digits.format(n).as_bytes()),
             ValueRef::String(bytes) => Some(bytes),
-            ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_) | ValueRef::Stream(_) => None,
+            ValueRef::List(_)
+            | ValueRef::Set(_)
+            | ValueRef::Hash(_)
+            | ValueRef::Zset(_)
+            | ValueRef::Stream(_) => None,
         }
     }
 }
@@ -201,6 +219,8 @@ pub enum ValueMut<'a> {
     Set(&'a mut Set),
     /// A hash.
     Hash(&'a mut Hash),
+    /// A sorted set.
+    Zset(&'a mut Zset),
     /// A stream.
     Stream(&'a mut Box<Stream>),
 }

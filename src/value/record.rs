@@ -17,7 +17,7 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
-use super::{Encoding, Hash, List, NewValue, Set, Stream, Type, Value, ValueMut, ValueRef};
+use super::{Encoding, Hash, List, NewValue, Set, Stream, Type, Value, ValueMut, ValueRef, Zset};
 use crate::base::alloc::{size_class, usable_size};
 use crate::base::limits::{EMBSTR_BYTES_MAX, RECORD_INLINE_BYTES_MAX};
 
@@ -61,6 +61,8 @@ enum Form {
     Hash = 5,
     /// A `Box<Stream>` in the slot.
     Stream = 6,
+    /// A `Zset` in the slot.
+    Zset = 7,
 }
 
 impl Form {
@@ -71,6 +73,7 @@ impl Form {
             Value::Set(_) => Form::Set,
             Value::Hash(_) => Form::Hash,
             Value::Stream(_) => Form::Stream,
+            Value::Zset(_) => Form::Zset,
         }
     }
 
@@ -83,6 +86,7 @@ impl Form {
             Form::Set => slot_of::<Set>(),
             Form::Hash => slot_of::<Hash>(),
             Form::Stream => slot_of::<Box<Stream>>(),
+            Form::Zset => slot_of::<Zset>(),
         }
     }
 }
@@ -229,6 +233,7 @@ impl Record {
                     Form::List => ValueRef::List(&*slot.cast()),
                     Form::Set => ValueRef::Set(&*slot.cast()),
                     Form::Hash => ValueRef::Hash(&*slot.cast()),
+                    Form::Zset => ValueRef::Zset(&*slot.cast()),
                     Form::Stream => ValueRef::Stream(&*slot.cast::<Box<Stream>>()),
                 }
             },
@@ -258,6 +263,7 @@ impl Record {
             Form::Set => Type::Set,
             Form::Hash => Type::Hash,
             Form::Stream => Type::Stream,
+            Form::Zset => Type::Zset,
         }
     }
 
@@ -272,6 +278,7 @@ impl Record {
             ValueRef::List(list) => list.encoding(),
             ValueRef::Set(set) => set.encoding(),
             ValueRef::Hash(hash) => hash.encoding(),
+            ValueRef::Zset(zset) => zset.encoding(),
             ValueRef::Stream(_) => Encoding::Stream,
         }
     }
@@ -309,6 +316,7 @@ impl Record {
             ValueRef::List(list) => list.heap_bytes(),
             ValueRef::Set(set) => set.heap_bytes(),
             ValueRef::Hash(hash) => hash.heap_bytes(),
+            ValueRef::Zset(zset) => zset.heap_bytes(),
             ValueRef::Stream(stream) => stream.heap_bytes(),
         };
         self.shape().class() + owned
@@ -374,6 +382,7 @@ impl Record {
             | ValueRef::List(_)
             | ValueRef::Set(_)
             | ValueRef::Hash(_)
+            | ValueRef::Zset(_)
             | ValueRef::Stream(_) => None,
         };
         if let Some(bytes) = bytes {
@@ -382,7 +391,11 @@ impl Record {
         match self.boxed_mut() {
             Some(ValueMut::String(bytes)) => Some(bytes),
             Some(
-                ValueMut::List(_) | ValueMut::Set(_) | ValueMut::Hash(_) | ValueMut::Stream(_),
+                ValueMut::List(_)
+                | ValueMut::Set(_)
+                | ValueMut::Hash(_)
+                | ValueMut::Zset(_)
+                | ValueMut::Stream(_),
             )
             | None => None,
         }
@@ -403,6 +416,7 @@ impl Record {
                 Form::Set => ValueMut::Set(&mut *slot.cast()),
                 Form::Hash => ValueMut::Hash(&mut *slot.cast()),
                 Form::Stream => ValueMut::Stream(&mut *slot.cast()),
+                Form::Zset => ValueMut::Zset(&mut *slot.cast()),
             }
         })
     }
@@ -421,6 +435,7 @@ impl Record {
                 ValueMut::Set(set) => Value::Set(ptr::read(set)),
                 ValueMut::Hash(hash) => Value::Hash(ptr::read(hash)),
                 ValueMut::Stream(stream) => Value::Stream(ptr::read(stream)),
+                ValueMut::Zset(zset) => Value::Zset(ptr::read(zset)),
             }
         })
     }
@@ -479,6 +494,7 @@ impl Record {
             (ValueRef::List(list), _) => NewValue::Owned(Value::List(list.clone())),
             (ValueRef::Set(set), _) => NewValue::Owned(Value::Set(set.clone())),
             (ValueRef::Hash(hash), _) => NewValue::Owned(Value::Hash(hash.clone())),
+            (ValueRef::Zset(zset), _) => NewValue::Owned(Value::Zset(zset.clone())),
             (ValueRef::Stream(stream), _) => {
                 NewValue::Owned(Value::Stream(Box::new(stream.clone())))
             }
@@ -543,7 +559,8 @@ impl Record {
             3 => Form::List,
             4 => Form::Set,
             5 => Form::Hash,
-            _ => Form::Stream,
+            6 => Form::Stream,
+            _ => Form::Zset,
         }
     }
 
@@ -599,6 +616,7 @@ impl Record {
                         Value::Set(set) => slot.cast().write(set),
                         Value::Hash(hash) => slot.cast().write(hash),
                         Value::Stream(stream) => slot.cast().write(stream),
+                        Value::Zset(zset) => slot.cast().write(zset),
                     }
                 }
                 Content::Inline { bytes, raw } => {

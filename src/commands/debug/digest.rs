@@ -4,6 +4,7 @@
 
 use sha1::{Digest as _, Sha1};
 
+use crate::base::numbers::write_shortest;
 use crate::core::Core;
 use crate::dispatch::Context;
 use crate::resp::{Error, Reply};
@@ -44,6 +45,17 @@ impl Digest {
                     let mut one = Digest::default();
                     one.mix(field.bytes(&mut name));
                     one.mix(value.bytes(&mut text));
+                    self.add(&one.0);
+                }
+            }
+            ValueRef::Zset(zset) => {
+                let (mut name, mut score_text) = (itoa::Buffer::new(), Vec::new());
+                for (member, score) in zset.iter() {
+                    score_text.clear();
+                    write_shortest(&mut score_text, score);
+                    let mut one = Digest::default();
+                    one.mix(member.bytes(&mut name));
+                    one.mix(&score_text);
                     self.add(&one.0);
                 }
             }

@@ -89,8 +89,11 @@ fn serialized_length(record: &Record) -> usize {
             number.unwrap_or_else(|| string_length(bytes.len()))
         }
         ValueRef::String(bytes) => string_length(bytes.len()),
-        value
-        @ (ValueRef::List(_) | ValueRef::Set(_) | ValueRef::Hash(_) | ValueRef::Stream(_)) => {
+        value @ (ValueRef::List(_)
+        | ValueRef::Set(_)
+        | ValueRef::Hash(_)
+        | ValueRef::Zset(_)
+        | ValueRef::Stream(_)) => {
             let mut written = Vec::new();
             value::write(&mut written, value, WriteOptions { compress: false });
             // The type is not part of it.
@@ -215,6 +218,7 @@ pub(super) fn htstats_key(ctx: &mut Context<'_>) -> Result<(), Error> {
         ValueRef::Int(_) | ValueRef::String(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
         ValueRef::Set(set) => set.table_stats(),
         ValueRef::Hash(hash) => hash.table_stats(),
+        ValueRef::Zset(zset) => zset.table_stats(),
     };
     let stats = stats.ok_or_else(|| {
         Error::err("The value stored at the specified key is not represented using an hash table")

@@ -16,6 +16,7 @@ pub mod value;
 pub mod writer;
 mod ziplist;
 mod zipmap;
+mod zset;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use std::fmt;
 use crate::value::hash::Limits as HashLimits;
 use crate::value::list::Limits as ListLimits;
 use crate::value::set::Limits as SetLimits;
+use crate::value::zset::Limits as ZsetLimits;
 
 /// The newest version of the encoding that is understood (Redis 7.2: RDB_VERSION).
 pub const VERSION_MAX: u16 = 11;
@@ -107,6 +109,8 @@ pub struct ReadLimits {
     pub hash: HashLimits,
     /// How lists are cut into nodes.
     pub list: ListLimits,
+    /// Up to where a sorted set is a listpack.
+    pub zset: ZsetLimits,
 }
 
 impl ReadLimits {
@@ -116,5 +120,6 @@ impl ReadLimits {
         set: SetLimits::DEFAULT,
         hash: HashLimits::DEFAULT,
         list: ListLimits::DEFAULT,
+        zset: ZsetLimits::DEFAULT,
     };
 }

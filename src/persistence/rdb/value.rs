@@ -4,9 +4,9 @@
 use super::list;
 use super::stream_value::Form;
 use super::string::{self, Text};
-use super::{Corrupt, ReadLimits, Source, WriteOptions, hash, set, stream_value};
+use super::{Corrupt, ReadLimits, Source, WriteOptions, hash, set, stream_value, zset};
 use crate::base::limits::RECORD_INLINE_BYTES_MAX;
-use crate::value::{self, Hash, List, NewValue, Set, Stream, Value, ValueRef};
+use crate::value::{self, Hash, List, NewValue, Set, Stream, Value, ValueRef, Zset};
 
 /// How a value is encoded: the byte in front of it (Redis: RDB_TYPE_STRING and following).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,12 @@ enum Encoding {
     /// A stream that does not tell when consumers were active.
     Stream2 = 19,
     Stream3 = 21,
+    /// A sorted set whose scores are text.
+    Zset = 3,
+    /// A sorted set whose scores are binary.
+    Zset2 = 5,
+    ZsetZiplist = 12,
+    ZsetListpack = 17,
 }
 
 impl Encoding {
@@ -46,6 +52,8 @@ impl Encoding {
             ValueRef::Hash(hash) if hash.listpack().is_some() => Encoding::HashListpack,
             ValueRef::Hash(_) => Encoding::Hash,
             ValueRef::Stream(_) => Encoding::Stream3,
+            ValueRef::Zset(zset) if zset.listpack().is_some() => Encoding::ZsetListpack,
+            ValueRef::Zset(_) => Encoding::Zset2,
         }
     }
 
@@ -66,6 +74,10 @@ impl Encoding {
             15 => Some(Encoding::Stream),
             19 => Some(Encoding::Stream2),
             21 => Some(Encoding::Stream3),
+            3 => Some(Encoding::Zset),
+            5 => Some(Encoding::Zset2),
+            12 => Some(Encoding::ZsetZiplist),
+            17 => Some(Encoding::ZsetListpack),
             _ => None,
         }
     }
@@ -80,10 +92,16 @@ impl Encoding {
             | Encoding::SetIntset
             | Encoding::Hash
             | Encoding::HashZipmap
-            | Encoding::HashZiplist => 6,
+            | Encoding::HashZiplist
+            | Encoding::Zset
+            | Encoding::ZsetZiplist => 6,
             Encoding::ListQuicklist => 7,
+            Encoding::Zset2 => 8,
             Encoding::Stream => 9,
-            Encoding::ListQuicklist2 | Encoding::HashListpack | Encoding::Stream2 => 10,
+            Encoding::ListQuicklist2
+            | Encoding::HashListpack
+            | Encoding::ZsetListpack
+            | Encoding::Stream2 => 10,
             Encoding::SetListpack | Encoding::Stream3 => 11,
         }
     }
@@ -114,6 +132,7 @@ pub(super) fn write_body(out: &mut Vec<u8>, value: ValueRef<'_>, options: WriteO
         ValueRef::Set(members) => set::write(out, members, options),
         ValueRef::Hash(fields) => hash::write(out, fields, options),
         ValueRef::Stream(stream) => stream_value::write(out, stream, options),
+        ValueRef::Zset(members) => zset::write(out, members, options),
     }
 }
 
@@ -163,6 +182,10 @@ pub(super) fn read_body<'a>(
         Encoding::Stream3 => {
             stream_value::read(source, limits, Form::ActiveTimes).map(owned_stream)
         }
+        Encoding::Zset => zset::read_texts(source, limits).map(of_zset),
+        Encoding::Zset2 => zset::read_doubles(source, limits).map(of_zset),
+        Encoding::ZsetZiplist => zset::read_ziplist(source, limits).map(of_zset),
+        Encoding::ZsetListpack => zset::read_listpack(source, limits).map(of_zset),
     }
 }
 
@@ -180,4 +203,8 @@ fn owned_set(set: Set) -> NewValue<'static> {
 
 fn of_list(list: List) -> NewValue<'static> {
     NewValue::Owned(Value::List(list))
+}
+
+fn of_zset(zset: Zset) -> NewValue<'static> {
+    NewValue::Owned(Value::Zset(zset))
 }
