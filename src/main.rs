@@ -3,11 +3,14 @@
 //! which code it ends.
 
 use std::env;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::ExitCode;
 
+use redis_rust::base::clock;
 use redis_rust::config::version::{self, ARCH_BITS, GIT_DIRTY, GIT_SHA1, REDIS_VERSION};
 use redis_rust::config::{Config, LoadError, Note, Sources, absolute_path};
 use redis_rust::node::{Server, logging, process};
@@ -26,10 +29,11 @@ Examples:
        echo 'maxmemory 128mb' | redis-rust -
 ";
 
+/// The program that this one is when it is called by its name.
+const CHECK_RDB: &str = "redis-check-rdb";
 /// Other programs of Redis that share its binary, and what to say when this one is called by their
 /// name.
-const OTHER_PROGRAMS: [(&str, &str); 3] = [
-    ("redis-check-rdb", "checking RDB files is not supported"),
+const OTHER_PROGRAMS: [(&str, &str); 2] = [
     ("redis-check-aof", "checking append only files is not supported"),
     ("redis-sentinel", SENTINEL),
 ];
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
 
 /// Up to a configuration, or the code to end with.
 fn prepare(argv: &[Vec<u8>]) -> Result<Config, ExitCode> {
-    refuse_other_programs(argv)?;
+    other_programs(argv)?;
     let args = argv.get(1..).unwrap_or_default();
     own_option(args)?;
     let cwd = env::current_dir().unwrap_or_default();
@@ -70,9 +74,13 @@ fn fail(words: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn refuse_other_programs(argv: &[Vec<u8>]) -> Result<(), ExitCode> {
-    let name = Path::new(std::ffi::OsStr::from_bytes(program(argv))).file_name();
+/// Whether the program is one of the others, by its name: then it has an end of its own.
+fn other_programs(argv: &[Vec<u8>]) -> Result<(), ExitCode> {
+    let name = Path::new(OsStr::from_bytes(program(argv))).file_name();
     let name = name.unwrap_or_default().to_string_lossy();
+    if name.contains(CHECK_RDB) {
+        return Err(check_rdb(argv));
+    }
     if let Some((other, words)) = OTHER_PROGRAMS.iter().find(|(other, _)| name.contains(other)) {
         return Err(fail(&format!("{other}: {words}")));
     }
@@ -80,6 +88,27 @@ fn refuse_other_programs(argv: &[Vec<u8>]) -> Result<(), ExitCode> {
         return Err(fail(SENTINEL));
     }
     Ok(())
+}
+
+/// What `redis-check-rdb` does.
+fn check_rdb(argv: &[Vec<u8>]) -> ExitCode {
+    let [_, file] = argv else {
+        let program = String::from_utf8_lossy(program(argv));
+        return fail(&format!("Usage: {program} <rdb-file-name>"));
+    };
+    if file == b"-v" || file == b"--version" {
+        println!("{CHECK_RDB} {REDIS_VERSION}");
+        return ExitCode::SUCCESS;
+    }
+    let name = String::from_utf8_lossy(file);
+    let opened = File::open(OsStr::from_bytes(file));
+    let now_ms = clock::unix_us() / 1000;
+    let out = io::BufWriter::new(io::stdout().lock());
+    match redis_rust::persistence::check_rdb::check(&name, opened, now_ms as i64, out) {
+        Ok(true) => ExitCode::SUCCESS,
+        // Nobody may be reading, which is no success.
+        Ok(false) | Err(_) => ExitCode::FAILURE,
+    }
 }
 
 /// The program's own options count only in first place; all others are directives.
@@ -92,7 +121,7 @@ fn own_option(args: &[Vec<u8>]) -> Result<(), ExitCode> {
         .optflag("", "test-memory", "test memory")
         .optflag("", "check-system", "check the system's settings");
     // What getopts does not know is a directive, or a mistake that reading directives will find.
-    let Ok(given) = options.parse([std::ffi::OsStr::from_bytes(first)]) else { return Ok(()) };
+    let Ok(given) = options.parse([OsStr::from_bytes(first)]) else { return Ok(()) };
     if given.opt_present("version") {
         println!("{}", version::version_line());
         return Err(ExitCode::SUCCESS);

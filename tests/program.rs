@@ -127,7 +127,7 @@ fn what_is_refused() {
         assert!(text(&out.stdout).contains(words), "{args:?}: {out:?}");
         assert_eq!(out.status.code(), Some(1), "{args:?}");
     }
-    for name in ["redis-check-rdb", "/usr/bin/redis-check-aof", "redis-sentinel"] {
+    for name in ["/usr/bin/redis-check-aof", "redis-sentinel"] {
         let out = Command::new(PROGRAM).arg0(name).output().unwrap();
         assert!(text(&out.stderr).contains("not supported"), "{name}: {out:?}");
         assert_eq!(out.status.code(), Some(1), "{name}");

@@ -1,6 +1,6 @@
 //! What the side-by-side benches share: servers as child processes, a small client, a fast loader,
-//! and what `/proc` says about a process. Used by `compare` and `latency`. Must know nothing about
-//! one server that it does not know about the other.
+//! and what `/proc` says about a process. Used by `compare`, `latency` and `rdb`. Must know nothing
+//! about one server that it does not know about the other.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -14,7 +14,8 @@ pub const SERVER_CORE: usize = 0;
 /// The core of whatever loads a server.
 pub const CLIENT_CORE: usize = 1;
 
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// Some start with a big snapshot.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// Commands in flight of the loader: deep enough for throughput, small enough for socket buffers.
 const LOAD_BATCH: usize = 512;
 

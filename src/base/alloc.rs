@@ -127,6 +127,16 @@ mod jemalloc {
         usize::try_from(PUBLISHED.load(Relaxed)).unwrap_or(0)
     }
 
+    /// Bytes that the calling thread has ever allocated, so that a test can bound what an operation
+    /// takes.
+    #[cfg(test)]
+    pub fn thread_allocated() -> u64 {
+        let counters = Counters::of_this_thread();
+        // SAFETY: jemalloc keeps the counter as long as the thread lives, and only this thread
+        // writes it.
+        counters.map_or(0, |counters| unsafe { *counters.allocated })
+    }
+
     /// Bytes that an allocation of `size` bytes really takes.
     pub fn usable_size(size: usize) -> usize {
         // SAFETY: nallocx computes; it wants a size that is not 0.
@@ -392,6 +402,12 @@ mod system {
     /// The resident set size, for want of counters.
     pub fn used_memory() -> usize {
         super::resident_bytes()
+    }
+
+    /// Nobody counts without jemalloc.
+    #[cfg(test)]
+    pub fn thread_allocated() -> u64 {
+        0
     }
 
     /// Bytes that an allocation of `size` bytes takes at least.

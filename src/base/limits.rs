@@ -102,8 +102,11 @@ pub const MIGRATE_SOCKET_IDLE_S: u64 = 10;
 pub const LOAD_SLICE_US: u64 = 20_000;
 /// Bytes of a snapshot that are read ahead for a client that asked for it.
 pub const SYNC_CHUNK_BYTES: usize = 256 * 1024;
-/// Bytes of a snapshot after which the disk is waited for (Redis: REDIS_AUTOSYNC_BYTES).
+/// Bytes of a snapshot after which the disk begins to take them (Redis: REDIS_AUTOSYNC_BYTES), and
+/// how many of them are waited for together.
 pub const RDB_SYNC_BYTES: u64 = 4 * 1024 * 1024;
+/// Pieces of that size that may be on their way to the disk.
+pub const RDB_SYNC_PIECES: u64 = 16;
 /// Bytes of an RDB file that are read, or written, at once, unless a value is longer.
 pub const RDB_PIECE_BYTES: usize = 64 * 1024;
 

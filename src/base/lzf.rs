@@ -107,9 +107,20 @@ impl<'a, const BITS: u32, const SLOTS: usize> Compressor<'a, BITS, SLOTS> {
     }
 
     fn match_length(&self, from: usize, at: usize) -> usize {
-        let earlier = &self.input[from + MATCH_MIN..];
-        let later = self.input[at..].iter().take(MATCH_MAX).skip(MATCH_MIN);
-        MATCH_MIN + later.zip(earlier).take_while(|(a, b)| a == b).count()
+        let end = self.input.len().min(at + MATCH_MAX);
+        let later = &self.input[at + MATCH_MIN..end];
+        let earlier = &self.input[from + MATCH_MIN..][..later.len()];
+        let mut length = MATCH_MIN;
+        // Eight at a time: the first that differs is where their difference has its lowest bit.
+        let words = later.chunks_exact(8).zip(earlier.chunks_exact(8));
+        for (a, b) in words.map(|(a, b)| (word(a), word(b))) {
+            if a != b {
+                return length + (a ^ b).trailing_zeros() as usize / 8;
+            }
+            length += 8;
+        }
+        let rest = later.len() / 8 * 8;
+        length + later[rest..].iter().zip(&earlier[rest..]).take_while(|(a, b)| a == b).count()
     }
 
     /// Writes what is unwritten before `end`.
@@ -136,6 +147,10 @@ impl<'a, const BITS: u32, const SLOTS: usize> Compressor<'a, BITS, SLOTS> {
         }
         self.out.len() <= self.limit
     }
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// The `length` bytes that `input` was compressed from.

@@ -2,6 +2,7 @@
 //! goes through the keyspace.
 
 use super::expire::is_past;
+use crate::config::SanitizeDumpPayload;
 use crate::core::value_limits;
 use crate::dispatch::cursor::parse_i64;
 use crate::dispatch::declare::*;
@@ -9,7 +10,7 @@ use crate::dispatch::{Context, Cursor};
 use crate::keyspace::events::EventClass;
 use crate::keyspace::{Free, Key};
 use crate::persistence::dump::{self, BadFooter};
-use crate::persistence::rdb::{WriteOptions, value};
+use crate::persistence::rdb::{WriteOptions, reason, value};
 use crate::resp::Error;
 
 /// Bytes of a payload beyond those of a short value.
@@ -87,10 +88,16 @@ pub(super) fn restore(ctx: &mut Context<'_>) -> Result<(), Error> {
         .map_err(|BadFooter| Error::err("DUMP payload version or checksum are wrong"))?;
     let limits = value_limits::of_reading(ctx.core, ctx.core.config.proto_max_bulk_len);
     let mut scratch = Vec::new();
+    let type_byte = body.first().copied();
     let value = value::read(&mut body, &mut scratch, limits).map_err(|corrupt| {
-        log::info!("Bad payload for RESTORE: {corrupt}");
+        let words = reason::reason(corrupt, type_byte);
+        log::debug!("Internal error in RDB reading -> {words}");
         Error::err("Bad data format")
     })?;
+    if ctx.core.config.sanitize_dump_payload != SanitizeDumpPayload::No {
+        let looked_at = reason::packed_encodings(&value, type_byte.unwrap_or(0));
+        ctx.core.stats.dump_payload_sanitizations += looked_at;
+    }
     let deleted = options.replace && {
         let free = Free::lazily_if(ctx.core.config.lazyfree_lazy_server_del);
         ctx.core.keyspace.remove(db, &key, free)

@@ -14,6 +14,7 @@ pub mod dump;
 mod expire;
 pub mod geo;
 pub mod hashes;
+pub mod hyperloglog;
 mod key_batches;
 pub mod keys;
 pub mod latency;
@@ -26,11 +27,14 @@ mod object;
 pub mod persistence;
 pub mod pubsub;
 pub mod replication;
+#[cfg(test)]
+mod restore_fuzz;
 mod scan;
 pub mod server;
 mod set_algebra;
 pub mod sets;
 pub mod slowlog;
+pub mod sort;
 pub mod streams;
 mod string_options;
 pub mod strings;
@@ -59,6 +63,7 @@ pub const FAMILIES: &[&[Command]] = &[
     dump::COMMANDS,
     geo::COMMANDS,
     hashes::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,
     lists::COMMANDS,
@@ -70,6 +75,7 @@ pub const FAMILIES: &[&[Command]] = &[
     server::COMMANDS,
     sets::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
     streams::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,

@@ -99,8 +99,15 @@ pub fn shutdown(ctx: &mut Context<'_>) -> Result<(), Error> {
         return Err(Error::Syntax);
     }
     if abort {
-        // A shutdown only takes time while replicas catch up, and there are none.
-        return Err(Error::err("No shutdown in progress."));
+        // A shutdown only takes time before the cron acts on a signal: there are no replicas that
+        // would have to catch up.
+        if ctx.core.shutdown_scheduled.take().is_none() {
+            return Err(Error::err("No shutdown in progress."));
+        }
+        log::info!("Shutdown manually aborted.");
+        ctx.core.effects.push(Effect::AbortShutdown);
+        ctx.client.reply.ok();
+        return Ok(());
     }
     if !how.now && ctx.client.is(ClientFlags::DENY_BLOCKING) {
         let words = "SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client";

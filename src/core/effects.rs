@@ -18,6 +18,8 @@ pub enum Effect {
         /// What must react, and how to take it back.
         change: Change,
     },
+    /// Forget the signals that asked for the end (SHUTDOWN ABORT).
+    AbortShutdown,
     /// End the process (SHUTDOWN), or tell why not.
     Shutdown {
         /// Who asked.

@@ -9,12 +9,18 @@ use super::{Core, value_limits};
 use crate::base::clock::{self, Stopwatch};
 use crate::base::limits::LOAD_SLICE_US;
 use crate::base::text::repr;
+use crate::config::SanitizeDumpPayload;
 use crate::keyspace::{ExpireMode, Free};
 use crate::persistence::dump;
 use crate::persistence::rdb::reader::{Checksum, Damage, Entry, Item, Reader};
+use crate::persistence::rdb::reason::{packed_encodings, reason};
 
 /// Keys between two looks at the clock.
 const KEYS_PER_LOOK: u64 = 64;
+/// Few keys take less of a file, with their value. Tables take as much for one at most.
+const EXPECTED_BYTES_PER_KEY: u64 = 12;
+/// More keys without a value than these are only counted.
+const EMPTY_KEYS_LOGGED: u64 = 10;
 
 /// How far a load is, as INFO shows it.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +88,8 @@ pub struct Loader<R> {
     db: usize,
     /// Keys that this file brought, expired ones included.
     keys: u64,
+    /// Keys without a value.
+    empty: u64,
     twins: Twins,
 }
 
@@ -115,7 +123,15 @@ impl<R: Read> Loader<R> {
         });
         core.snapshots.functions.clear();
         (core.snapshots.load_keys_expired, core.snapshots.load_keys_loaded) = (0, 0);
-        Ok(Loader { reader, db: 0, keys: 0, twins })
+        Ok(Loader { reader, db: 0, keys: 0, empty: 0, twins })
+    }
+
+    /// What a file's damage is in the words that Redis logs, with the place, if it lies in a value.
+    pub fn describe(&self, error: &LoadError) -> Option<String> {
+        let LoadError::Damage(Damage::Corrupt(corrupt)) = error else { return None };
+        let position = self.reader.position();
+        let words = reason(*corrupt, position.type_byte);
+        Some(format!("Internal error in RDB reading offset {} -> {words}", position.offset))
     }
 
     /// Bytes of the file that were read.
@@ -157,8 +173,18 @@ impl<R: Read> Loader<R> {
             }
             Ok(Item::Aux { name, value }) => note_fact(core, name, value),
             Ok(Item::Function(library)) => core.snapshots.functions.push(library.to_vec()),
+            Ok(Item::EmptyKey(key)) => {
+                self.empty += 1;
+                if self.empty <= EMPTY_KEYS_LOGGED {
+                    let key = String::from_utf8_lossy(key);
+                    log::info!("rdbLoadObject skipping empty key: {key}");
+                }
+            }
+            Ok(Item::Hint { keys, expires }) => expect(core, self.db, keys, expires),
+            // The reader refuses them.
+            Ok(Item::ModuleAux { .. } | Item::ModuleKey(_)) => {}
             Ok(Item::End(checksum)) => {
-                end(core, checksum);
+                end(core, checksum, self.empty);
                 return Ok(Loaded::All);
             }
             Err(damage) => {
@@ -184,11 +210,22 @@ impl Core {
     }
 }
 
+/// What a hint says is believed as far as the file can have so many keys.
+fn expect(core: &mut Core, db: usize, keys: u64, expires: u64) {
+    let file_bytes = core.snapshots.loading.map_or(0, |figures| figures.total_bytes);
+    let keys = keys.min(file_bytes / EXPECTED_BYTES_PER_KEY);
+    core.keyspace.expect_keys(db, keys as usize, expires.min(keys) as usize);
+}
+
 fn load_key(core: &mut Core, db: usize, entry: Entry<'_>, twins: Twins) -> Result<(), LoadError> {
     let now_ms = core.now.ms() as i64;
     if entry.expire_at.is_some_and(|at| at < now_ms) {
         core.snapshots.load_keys_expired += 1;
         return Ok(());
+    }
+    if core.config.sanitize_dump_payload == SanitizeDumpPayload::Yes {
+        let looked_at = packed_encodings(&entry.value, entry.type_byte);
+        core.stats.dump_payload_sanitizations += looked_at;
     }
     let key = core.keyspace.key(entry.key);
     if twins == Twins::Replaced {
@@ -238,7 +275,7 @@ fn note_fact(core: &mut Core, name: &[u8], value: &[u8]) {
     }
 }
 
-fn end(core: &mut Core, checksum: Checksum) {
+fn end(core: &mut Core, checksum: Checksum, empty: u64) {
     if checksum == Checksum::Disabled {
         log::info!("RDB file was saved with checksum disabled: no check performed.");
     }
@@ -247,8 +284,9 @@ fn end(core: &mut Core, checksum: Checksum) {
         let count = snapshots.functions.len();
         log::warn!("{count} function libraries of the RDB file are kept, but cannot be called");
     }
+    let skipped = if empty > 0 { format!(", empty keys skipped: {empty}") } else { String::new() };
     log::info!(
-        "Done loading RDB, keys loaded: {}, keys expired: {}.",
+        "Done loading RDB, keys loaded: {}, keys expired: {}{skipped}.",
         snapshots.load_keys_loaded,
         snapshots.load_keys_expired
     );

@@ -100,6 +100,8 @@ pub struct Core {
     pub evicting: bool,
     /// Expired keys did not all go in the time that one call had.
     pub expiring: bool,
+    /// A signal asked for the end, and the cron has not acted on it.
+    pub shutdown_scheduled: Option<effects::Shutdown>,
     /// Cron runs per second at the moment.
     pub hz: u32,
     /// What DEBUG changed.
@@ -184,6 +186,7 @@ impl Core {
             clients_bytes: 0,
             evicting: false,
             expiring: false,
+            shutdown_scheduled: None,
             hz: config.hz,
             debug: debug::DebugSettings::default(),
             effects: Vec::new(),

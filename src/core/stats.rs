@@ -68,6 +68,9 @@ pub struct Stats {
     pub writes_processed: u64,
     /// Clients closed to keep within maxmemory-clients.
     pub evicted_clients: u64,
+    /// Packed values that were looked at deeply before they were taken, where
+    /// sanitize-dump-payload asks for it. Here that is always done.
+    pub dump_payload_sanitizations: u64,
     /// Snapshots that SYNC asked for.
     pub full_syncs: u64,
     /// Authentications that failed.

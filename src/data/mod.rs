@@ -4,6 +4,7 @@
 pub mod bits;
 pub mod geohash;
 pub mod hashtable;
+pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod prefetch;

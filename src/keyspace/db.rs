@@ -75,12 +75,25 @@ impl Db {
         }
     }
 
-    /// Stores a record under a key that is not there.
-    pub(super) fn insert(&mut self, key: &Key<'_>, record: Record) {
+    fn make_tables(&mut self) {
         if self.tables.is_empty() {
             self.tables.resize_with(self.slots, SlotTable::default);
             self.counts = Counts::new(self.slots);
         }
+    }
+
+    /// Lets a database without keys take so many, and so many that expire, without growing. Slots
+    /// of a cluster have tables of their own, and grow.
+    pub(super) fn prepare(&mut self, keys: usize, expires: usize) {
+        if self.slots == 1 && self.counts.keys.total() == 0 && keys > 0 {
+            self.make_tables();
+            self.tables[0].prepare(keys, expires);
+        }
+    }
+
+    /// Stores a record under a key that is not there.
+    pub(super) fn insert(&mut self, key: &Key<'_>, record: Record) {
+        self.make_tables();
         self.tables[key.slot.index()].insert(key, record, &mut self.counts);
     }
 

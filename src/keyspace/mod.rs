@@ -411,6 +411,12 @@ impl Keyspace {
         absent
     }
 
+    /// So many keys are about to be loaded into a database, and so many of them expire: an empty
+    /// one is prepared for them. The caller bounds both numbers.
+    pub fn expect_keys(&mut self, db: usize, keys: usize, expires: usize) {
+        self.dbs[db].prepare(keys, expires);
+    }
+
     /// What a record has of accesses that a file tells of, or else what a new one has.
     pub fn lru_of(&self, idle_seconds: Option<u64>, frequency: Option<u8>) -> u32 {
         let idle = idle_seconds.and_then(|seconds| self.access.of_idle(seconds));

@@ -93,6 +93,12 @@ pub(super) enum Probe<'t> {
 }
 
 impl SlotTable {
+    /// Lets an empty slot take so many keys, and so many that expire, without growing.
+    pub(super) fn prepare(&mut self, keys: usize, expires: usize) {
+        self.keys.prepare(keys);
+        self.expires.prepare(expires);
+    }
+
     #[inline]
     pub(super) fn get(&self, key: &Key<'_>) -> Option<&Record> {
         self.keys.get(key.hash, key.bytes)

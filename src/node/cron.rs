@@ -110,6 +110,7 @@ impl Node {
         if !self.cron.take_due() || self.core.debug.cron_paused {
             return;
         }
+        self.act_on_signals();
         let started = CycleClock::now();
         self.cron.set_hz(&self.core);
         self.core.hz = self.cron.hz();

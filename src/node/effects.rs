@@ -59,6 +59,7 @@ impl Node {
                 self.restart(client, graceful, delay_ms);
             }
             Effect::Segfault { client, args } => self.segfault(client, &args),
+            Effect::AbortShutdown => self.forget_signals(),
             Effect::Shutdown { client, how } => self.shutdown_for(client, how),
             Effect::Unpaused => {
                 self.core.pause_changed();

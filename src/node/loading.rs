@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Node;
 use crate::base::clock::Stopwatch;
@@ -14,6 +14,7 @@ use crate::core::ClientId;
 use crate::core::effects::Reload;
 use crate::core::loading::{LoadError, Loaded, Loader, Twins};
 use crate::keyspace::Free;
+use crate::persistence::check_rdb;
 use crate::resp::Error;
 
 /// A load that is under way.
@@ -63,6 +64,10 @@ impl Node {
                 self.loaded();
             }
             Err(error) => {
+                if let Some(words) = loading.loader.describe(&error) {
+                    log::warn!("{words}");
+                    log_check(&loading.path, self.core.now.ms());
+                }
                 return Err(refused(&loading.path, loading.loader.bytes_read(), &error));
             }
         }
@@ -108,13 +113,25 @@ impl Node {
     }
 }
 
+/// What `redis-check-rdb` says of a file that cannot be loaded.
+fn log_check(path: &Path, now_ms: u64) {
+    let mut report = Vec::new();
+    let name = path.display().to_string();
+    // A failure is in the report.
+    let _ = check_rdb::check(&name, File::open(path), now_ms as i64, &mut report);
+    for line in report.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        log::warn!("{}", String::from_utf8_lossy(line));
+    }
+    log::warn!("Terminating server after rdb file reading failure.");
+}
+
 /// The words with which a damaged file ends the node.
-fn refused(path: &std::path::Path, at: u64, error: &LoadError) -> io::Error {
+fn refused(path: &Path, at: u64, error: &LoadError) -> io::Error {
     log::warn!("{error}");
     fatal(path, ErrorKind::InvalidData, &format!("{error} (at byte {at})"))
 }
 
-fn fatal(path: &std::path::Path, kind: ErrorKind, why: &str) -> io::Error {
+fn fatal(path: &Path, kind: ErrorKind, why: &str) -> io::Error {
     let path = path.display();
     io::Error::new(kind, format!("Fatal error loading the DB from {path}: {why}. Exiting."))
 }

@@ -65,10 +65,26 @@ impl Node {
             now: flags.contains(ShutdownFlags::NOW),
             force: flags.contains(ShutdownFlags::FORCE),
         };
-        if !self.shutdown(how)
-            && let Some(signals) = &self.signals
+        self.core.shutdown_scheduled = Some(how);
+        self.act_on_signals();
+    }
+
+    /// Ends the node if a signal asked for it, unless the cron is paused: then there is time for
+    /// SHUTDOWN ABORT.
+    pub(super) fn act_on_signals(&mut self) {
+        if self.core.debug.cron_paused {
+            return;
+        }
+        if let Some(how) = self.core.shutdown_scheduled.take()
+            && !self.shutdown(how)
         {
-            // The next signal is a new attempt.
+            self.forget_signals();
+        }
+    }
+
+    /// The next signal is a new attempt.
+    pub(super) fn forget_signals(&mut self) {
+        if let Some(signals) = &self.signals {
             signals.interrupt.store(false, Ordering::Relaxed);
             signals.terminate.store(false, Ordering::Relaxed);
         }

@@ -4,12 +4,15 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::Advice;
+
 use super::child::{Report, Reporter};
 use crate::base::clock::{self, Stopwatch};
-use crate::base::limits::RDB_SYNC_BYTES;
+use crate::base::limits::{RDB_SYNC_BYTES, RDB_SYNC_PIECES};
 use crate::config::{Config, strerror};
 use crate::core::Core;
 use crate::persistence::rdb::writer::{FileOptions, write_file};
@@ -178,7 +181,8 @@ fn write_temporary(
     let opened = open.write(true).create(true).truncate(true).open(&places.temporary);
     let mut file = Paced {
         file: opened.map_err(SaveError::at(Stage::Open))?,
-        unsynced: 0,
+        written: 0,
+        begun: 0,
         incremental: core.config.rdb_save_incremental_fsync,
     };
     write_file(&mut file, &core.keyspace, options, &mut || pace.after_key())
@@ -189,17 +193,32 @@ fn write_temporary(
 /// A file that is brought to the disk bit by bit, so that the end has not to wait for all of it.
 struct Paced {
     file: File,
-    unsynced: u64,
+    written: u64,
+    /// Bytes of which the disk has begun to take the last.
+    begun: u64,
     incremental: bool,
+}
+
+impl Paced {
+    /// Has the disk take what was written since the last time, and waits only now and then. Pages
+    /// that the disk has are not kept: nobody reads them soon.
+    fn pace(&mut self) -> io::Result<()> {
+        let length = NonZeroU64::new(self.written - self.begun);
+        // Where it is not to be had, the disk is waited for a little longer.
+        let _ = rustix::fs::fadvise(&self.file, self.begun, length, Advice::DontNeed);
+        let pieces = |bytes: u64| bytes / (RDB_SYNC_PIECES * RDB_SYNC_BYTES);
+        let wait = pieces(self.written) > pieces(self.begun);
+        self.begun = self.written;
+        if wait { self.file.sync_data() } else { Ok(()) }
+    }
 }
 
 impl Write for Paced {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
-        self.unsynced += count as u64;
-        if self.incremental && self.unsynced >= RDB_SYNC_BYTES {
-            self.file.sync_data()?;
-            self.unsynced = 0;
+        self.written += count as u64;
+        if self.incremental && self.written - self.begun >= RDB_SYNC_BYTES {
+            self.pace()?;
         }
         Ok(count)
     }

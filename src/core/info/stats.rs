@@ -26,7 +26,7 @@ pub(super) fn stats(core: &Core, _: Option<&Client>, page: &mut Page) {
         "unexpected_error_replies",
     ]);
     page.field("total_error_replies", core.stats.errors_total);
-    page.zero(&["dump_payload_sanitizations"]);
+    page.field("dump_payload_sanitizations", core.stats.dump_payload_sanitizations);
     turns(core, page);
     page.field("acl_access_denied_auth", core.stats.acl_denied_auth);
     page.zero(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);

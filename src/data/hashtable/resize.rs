@@ -53,13 +53,22 @@ impl<E: Entry> Table<E> {
     /// whatever number is asked for.
     pub fn with_capacity(entries: usize) -> Self {
         let mut table = Self::new();
-        let entries = entries.min(PREPARED_MAX);
-        while entries > 0
-            && (table.segments.len() == 0 || entries_max(table.segments.len()) < entries)
-        {
-            table.segments.push();
-        }
+        table.prepare(entries.min(PREPARED_MAX));
         table
+    }
+
+    /// Lets a table without entries take so many without splitting a bucket: then none of them is
+    /// hashed again. The caller bounds the number. Buckets that stay too many are merged later.
+    pub fn prepare(&mut self, entries: usize) {
+        if self.len > 0 {
+            return;
+        }
+        while entries > 0
+            && self.segments.len() < BUCKETS_MAX
+            && (self.segments.len() == 0 || entries_max(self.segments.len()) < entries)
+        {
+            self.segments.push();
+        }
     }
 
     /// Follows an insertion: splits a bucket if it is time, and prepares the next split, whose

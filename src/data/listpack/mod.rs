@@ -11,11 +11,10 @@
 //! is the only way in for those of others.
 
 mod entry;
+mod unique;
 
 #[cfg(test)]
 mod tests;
-
-use std::collections::HashSet;
 
 use entry::{END, NewEntry};
 pub use entry::{Element, Needle};
@@ -139,20 +138,6 @@ impl Listpack {
         NewEntry::new(element).len()
     }
 
-    /// Whether the elements at all multiples of `stride` are different ones, and there are as many
-    /// in all as make whole groups of `stride`: 1 for the members of a set, 2 for the fields of a
-    /// hash.
-    pub fn is_unique(&self, stride: usize) -> bool {
-        let len = self.len();
-        // Not made for all at once: the first duplicate ends it.
-        let mut seen = HashSet::new();
-        len.is_multiple_of(stride)
-            && self.iter().step_by(stride).all(|element| {
-                // A string that looks like an integer need not be stored as one.
-                seen.insert(element.as_int().map_or(element, Element::Int))
-            })
-    }
-
     // ---- finding
 
     /// The first element.
@@ -203,7 +188,12 @@ impl Listpack {
 
     /// As [`Listpack::find`], looking at the element of the cursor first.
     pub fn find_from(&self, cursor: Cursor, bytes: &[u8], skip: usize) -> Option<Cursor> {
-        let (needle, entries) = (Needle::new(bytes), self.as_bytes());
+        self.find_needle(cursor, Needle::new(bytes), skip)
+    }
+
+    /// As [`Listpack::find_from`], for who seeks the same in many listpacks.
+    pub fn find_needle(&self, cursor: Cursor, needle: Needle<'_>, skip: usize) -> Option<Cursor> {
+        let entries = self.as_bytes();
         let (mut at, mut skipped) = (cursor.0, skip);
         while entries[at] != END {
             let (element, len) = entry::read(&entries[at..]);

@@ -2,7 +2,7 @@
 //! or not. Knows no other nodes; the quicklist decides which are compressed.
 
 use crate::base::{alloc, lzf};
-use crate::data::listpack::{Element, Listpack, Needle};
+use crate::data::listpack::{Cursor, Element, Listpack, Needle};
 
 use super::{Direction, End};
 
@@ -388,28 +388,24 @@ pub fn remove_equal(
     direction: Direction,
     max: usize,
 ) -> usize {
+    // Most listpacks hold nothing that is sought.
+    let Some(head) = listpack.first().and_then(|at| listpack.find_needle(at, needle, 0)) else {
+        return 0;
+    };
     let mut removed = 0;
     let mut next = match direction {
-        Direction::Forward => listpack.first(),
+        Direction::Forward => Some(head),
         Direction::Backward => listpack.last(),
     };
-    while let Some(cursor) = next.filter(|_| removed < max) {
-        let is_sought = |cursor| needle.is(listpack.at(cursor));
-        if !is_sought(cursor) {
-            next = match direction {
-                Direction::Forward => cursor.next(listpack),
-                Direction::Backward => cursor.prev(listpack),
-            };
-            continue;
-        }
+    while let Some(from) = next.filter(|_| removed < max) {
+        let Some(cursor) = seek(listpack, from, needle, direction) else { break };
         // Neighbours go together, so that what follows moves once.
         let (mut edge, mut run) = (cursor, 1);
         while removed + run < max {
-            let beyond = match direction {
-                Direction::Forward => edge.next(listpack),
-                Direction::Backward => edge.prev(listpack),
+            let beyond = step(listpack, edge, direction);
+            let Some(beyond) = beyond.filter(|&beyond| needle.is(listpack.at(beyond))) else {
+                break;
             };
-            let Some(beyond) = beyond.filter(|&beyond| is_sought(beyond)) else { break };
             edge = beyond;
             run += 1;
         }
@@ -423,4 +419,28 @@ pub fn remove_equal(
         };
     }
     removed
+}
+
+fn step(listpack: &Listpack, at: Cursor, direction: Direction) -> Option<Cursor> {
+    match direction {
+        Direction::Forward => at.next(listpack),
+        Direction::Backward => at.prev(listpack),
+    }
+}
+
+/// The next element that is sought, the one at the cursor included.
+fn seek(
+    listpack: &Listpack,
+    from: Cursor,
+    needle: Needle<'_>,
+    direction: Direction,
+) -> Option<Cursor> {
+    if direction == Direction::Forward {
+        return listpack.find_needle(from, needle, 0);
+    }
+    let mut at = from;
+    while !needle.is(listpack.at(at)) {
+        at = at.prev(listpack)?;
+    }
+    Some(at)
 }

@@ -138,9 +138,9 @@ impl Log {
     #[inline]
     pub fn append<'a>(&mut self, id: Id, parts: impl Parts<'a>, limits: Limits) {
         if let Some((master, listpack)) = &mut self.last
-            && node::takes(listpack, parts.clone(), limits)
+            && node::append(listpack, (*master, id), parts.clone(), limits)
         {
-            return node::append(listpack, (*master, id), parts);
+            return;
         }
         self.seal();
         self.last = Some((id, node::begin(parts)));

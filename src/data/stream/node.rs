@@ -69,11 +69,13 @@ pub(super) struct Master {
     first_field: Cursor,
 }
 
+#[inline]
 fn int_at(listpack: &Listpack, at: Cursor) -> i64 {
     // Redis takes strings that look like integers, too.
     listpack.at(at).as_int().unwrap_or(0)
 }
 
+#[inline]
 fn next(listpack: &Listpack, at: Cursor) -> Cursor {
     at.next(listpack).expect("entries of a node are whole")
 }
@@ -86,6 +88,7 @@ fn skip(listpack: &Listpack, at: Cursor, count: usize) -> Cursor {
     (0..count).fold(at, |at, _| next(listpack, at))
 }
 
+#[inline]
 fn master_of(listpack: &Listpack) -> Master {
     let live = listpack.first().expect("a node has a master entry");
     let deleted = next(listpack, live);
@@ -321,27 +324,27 @@ pub(super) fn begin<'a>(parts: impl Parts<'a>) -> Listpack {
     listpack
 }
 
-/// Whether a node takes one more entry.
-pub(super) fn takes<'a>(listpack: &Listpack, parts: impl Parts<'a>, limits: Limits) -> bool {
-    let more: usize = parts.map(<[u8]>::len).sum();
-    if listpack.bytes().saturating_add(more) >= limits.bytes_max() {
-        return false;
-    }
-    let master = master_of(listpack);
-    limits.node_entries == 0 || master.live + master.deleted < limits.node_entries as u64
-}
-
-/// Appends an entry whose id is greater than those that are there.
+/// Appends an entry whose id is greater than those that are there, if the node takes one more.
+#[inline]
 pub(super) fn append<'a>(
     listpack: &mut Listpack,
     (master_id, id): (Id, Id),
     parts: impl Parts<'a>,
-) {
+    limits: Limits,
+) -> bool {
+    let more: usize = parts.clone().map(<[u8]>::len).sum();
+    if listpack.bytes().saturating_add(more) >= limits.bytes_max() {
+        return false;
+    }
     let master = master_of(listpack);
+    if limits.node_entries > 0 && master.live + master.deleted >= limits.node_entries as u64 {
+        return false;
+    }
     let same = has_fields(listpack, &master, parts.clone());
     let live = listpack.first().expect("a node has a master entry");
     listpack.replace_int(live, master.live as i64 + 1);
     append_slot(listpack, id.delta(master_id), parts, if same { SAME_FIELDS } else { 0 });
+    true
 }
 
 /// Whether these are the master entry's fields, in its order.

@@ -155,7 +155,7 @@ mod tests {
             (b"\x10\x09\x09\0\0\0\x01\0\x01\x01\xff", Corrupt::Elements),
             (b"\x0d\x0b\x0b\0\0\0\x0a\0\0\0\0\0\xff", Corrupt::Empty),
             (b"\x0d\x0d\x0d\0\0\0\x0a\0\0\0\x01\0\0\xf1\xff", Corrupt::Elements),
-            (b"\x09\x02\0\xff", Corrupt::Empty),
+            (b"\x09\x02\0\xff", Corrupt::Elements),
             (b"\x09\x0b\x02\x01a\x01\0b\x01a\0\0\xff", Corrupt::Elements),
         ];
         for (bytes, expected) in cases {

@@ -6,8 +6,10 @@
 mod hash;
 mod length;
 mod list;
+mod module;
 mod opcode;
 pub mod reader;
+pub mod reason;
 mod set;
 mod stream;
 mod stream_value;
@@ -22,6 +24,8 @@ mod zset;
 mod tests;
 
 use std::fmt;
+
+pub use opcode::module_name;
 
 use crate::value::hash::Limits as HashLimits;
 use crate::value::list::Limits as ListLimits;

@@ -46,7 +46,7 @@ pub(super) fn type_name(byte: u8) -> Option<&'static str> {
 }
 
 /// The name that a module's id stands for: nine characters of six bits, the version below them.
-pub(super) fn module_name(id: u64) -> String {
+pub fn module_name(id: u64) -> String {
     const CHARACTERS: &[u8; 64] =
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     (0..9).rev().map(|place| CHARACTERS[(id >> (10 + 6 * place)) as usize % 64] as char).collect()

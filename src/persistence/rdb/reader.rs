@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use super::stream::Stream;
 use super::string::{self, Text};
-use super::{Corrupt, ReadLimits, Source, VERSION_MAX, length, opcode, value};
+use super::{Corrupt, ReadLimits, Source, VERSION_MAX, length, module, opcode, value};
 use crate::base::text::repr;
 use crate::value::NewValue;
 
@@ -17,6 +17,8 @@ pub struct Entry<'a> {
     pub key: &'a [u8],
     /// Its value.
     pub value: NewValue<'a>,
+    /// How the value stands in the file.
+    pub type_byte: u8,
     /// When it expires, in milliseconds since the Unix epoch.
     pub expire_at: Option<i64>,
     /// Seconds since it was used.
@@ -37,12 +39,80 @@ pub enum Item<'a> {
     },
     /// A function library.
     Function(&'a [u8]),
+    /// How many keys follow in the database at hand, and how many of them expire, if that is true.
+    Hint {
+        /// Keys.
+        keys: u64,
+        /// Keys that expire.
+        expires: u64,
+    },
     /// The keys that follow are of this database.
     Database(u64),
     /// A key.
     Key(Entry<'a>),
+    /// A key without a value, as Redis wrote them by mistake once: it is no key.
+    EmptyKey(&'a [u8]),
+    /// Data of a module beside the keys, which were skipped.
+    ModuleAux {
+        /// The module's number.
+        id: u64,
+        /// Bytes of the file before the data.
+        offset: u64,
+    },
+    /// A key that is a module's, whose value was skipped, and when it expires.
+    ModuleKey(Option<i64>),
     /// The end, and what is known of the checksum.
     End(Checksum),
+}
+
+/// What becomes of data of modules, of which this node has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Modules {
+    /// They cannot be loaded.
+    #[default]
+    Refused,
+    /// They are looked at for their form, and left out.
+    Skipped,
+}
+
+/// What a reader is about to read, for whoever wants to know where a file is damaged (Redis:
+/// RDB_CHECK_DOING_START and following).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// The header.
+    #[default]
+    Start,
+    /// The byte that tells what follows.
+    Type,
+    /// When the next key expires.
+    Expire,
+    /// A key.
+    Key,
+    /// Its value.
+    Value,
+    /// The checksum.
+    Checksum,
+    /// A database's number, or hints.
+    Length,
+    /// A fact about the file.
+    Aux,
+    /// Data of a module.
+    ModuleAux,
+    /// A function library.
+    Function,
+}
+
+/// Where in a file a reader is.
+#[derive(Clone, Copy, Debug)]
+pub struct Position<'a> {
+    /// Bytes that were taken so far.
+    pub offset: u64,
+    /// What is being read.
+    pub stage: Stage,
+    /// The key whose value is being read.
+    pub key: Option<&'a [u8]>,
+    /// The type byte of the key that is being read.
+    pub type_byte: Option<u8>,
 }
 
 /// What became of a file's checksum.
@@ -78,6 +148,12 @@ pub enum Damage {
     },
     /// Data of a module that is not loaded.
     Module(u64),
+    /// A value of a module that is not loaded.
+    ModuleValue(u64),
+    /// A value of a module in a form that was never released.
+    PreReleaseModule,
+    /// Data of a module that do not say when they are to be loaded.
+    ModuleTime,
     /// A library in a form that was never released.
     PreReleaseFunction,
     /// The checksum says that something is wrong.
@@ -112,6 +188,16 @@ impl fmt::Display for Damage {
                      '{name}'"
                 )
             }
+            Damage::ModuleValue(id) => {
+                let name = opcode::module_name(*id);
+                write!(
+                    f,
+                    "The RDB file contains module data I can't load: no matching module type \
+                     '{name}'"
+                )
+            }
+            Damage::PreReleaseModule => f.write_str("Pre-release module format not supported"),
+            Damage::ModuleTime => f.write_str("bad when_opcode"),
             Damage::PreReleaseFunction => f.write_str("Pre-release function format not supported."),
             Damage::Checksum { expected, found } => write!(
                 f,
@@ -135,9 +221,15 @@ struct Preface {
 pub struct Reader<R> {
     stream: Stream<R>,
     limits: ReadLimits,
+    modules: Modules,
     version: u16,
+    stage: Stage,
+    /// What was said of the next key.
+    preface: Preface,
     /// The key or the name at hand.
     key: Vec<u8>,
+    /// The type of the value at hand; `None` between values.
+    type_byte: Option<u8>,
     /// The value at hand, where it is packed.
     scratch: Vec<u8>,
 }
@@ -155,7 +247,32 @@ impl<R: Read> Reader<R> {
         let version = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         let version = version.filter(|version| (1..=VERSION_MAX).contains(version));
         let version = version.ok_or_else(|| Damage::Version(digits.to_vec()))?;
-        Ok(Reader { stream, limits, version, key: Vec::new(), scratch: Vec::new() })
+        Ok(Reader {
+            stream,
+            limits,
+            modules: Modules::Refused,
+            version,
+            stage: Stage::Start,
+            preface: Preface::default(),
+            key: Vec::new(),
+            type_byte: None,
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Data of modules are skipped instead of refused.
+    pub fn skip_modules(&mut self) {
+        self.modules = Modules::Skipped;
+    }
+
+    /// Where it is.
+    pub fn position(&self) -> Position<'_> {
+        Position {
+            offset: self.stream.taken(),
+            stage: self.stage,
+            key: (self.stage == Stage::Value).then_some(&self.key),
+            type_byte: self.type_byte,
+        }
     }
 
     /// The version that the file's header names.
@@ -175,67 +292,102 @@ impl<R: Read> Reader<R> {
 
     /// The next item. After the end, and after an error, there is none.
     pub fn next_item(&mut self) -> Result<Item<'_>, Damage> {
-        let mut preface = Preface::default();
+        self.type_byte = None;
         loop {
-            match self.preface(&mut preface).map_err(|corrupt| self.damage(corrupt))? {
+            self.stage = Stage::Type;
+            match self.preface().map_err(|corrupt| self.damage(corrupt))? {
                 None => {}
                 Some(opcode::EOF) => return self.end().map(Item::End),
                 Some(opcode::SELECT_DB) => {
+                    self.stage = Stage::Length;
                     let db = length::read_plain(&mut self.stream);
                     return db.map(Item::Database).map_err(|corrupt| self.damage(corrupt));
                 }
+                Some(opcode::RESIZE_DB) => return self.hint(),
                 Some(opcode::AUX) => return self.aux(),
                 Some(opcode::FUNCTION) => {
+                    self.stage = Stage::Function;
                     let read = read_string(&mut self.stream, &mut self.key, self.limits);
                     read.map_err(|corrupt| self.damage(corrupt))?;
                     return Ok(Item::Function(&self.key));
                 }
                 Some(opcode::FUNCTION_PRE_GA) => return Err(Damage::PreReleaseFunction),
-                Some(opcode::MODULE_AUX) => {
-                    let id = length::read_plain(&mut self.stream);
-                    let id = id.map_err(|corrupt| self.damage(corrupt))?;
-                    return Err(Damage::Module(id));
-                }
-                Some(type_byte) => return self.entry(type_byte, preface).map(Item::Key),
+                Some(opcode::MODULE_AUX) => return self.module_aux(),
+                Some(type_byte) => return self.entry(type_byte),
             }
         }
     }
 
     /// Reads one byte, and what belongs to it if it is about the next key. Otherwise the byte.
-    fn preface(&mut self, preface: &mut Preface) -> Result<Option<u8>, Corrupt> {
-        let source = &mut self.stream;
+    fn preface(&mut self) -> Result<Option<u8>, Corrupt> {
+        let (source, preface) = (&mut self.stream, &mut self.preface);
         match source.take_byte()? {
             opcode::EXPIRE_S => {
+                self.stage = Stage::Expire;
                 let seconds = i32::from_le_bytes(take_array(source)?);
                 preface.expire_at = Some(i64::from(seconds) * 1000);
             }
-            opcode::EXPIRE_MS => preface.expire_at = Some(i64::from_le_bytes(take_array(source)?)),
+            opcode::EXPIRE_MS => {
+                self.stage = Stage::Expire;
+                preface.expire_at = Some(i64::from_le_bytes(take_array(source)?));
+            }
             opcode::FREQ => preface.frequency = Some(source.take_byte()?),
             opcode::IDLE => preface.idle_seconds = Some(length::read_plain(source)?),
-            opcode::RESIZE_DB => {
-                // Hints, which a damaged file must not make memory of.
-                length::read_plain(source)?;
-                length::read_plain(source)?;
-            }
             other => return Ok(Some(other)),
         }
         Ok(None)
     }
 
+    fn hint(&mut self) -> Result<Item<'_>, Damage> {
+        self.stage = Stage::Length;
+        let keys = length::read_plain(&mut self.stream);
+        let both = keys.and_then(|keys| Ok((keys, length::read_plain(&mut self.stream)?)));
+        let (keys, expires) = both.map_err(|corrupt| self.damage(corrupt))?;
+        Ok(Item::Hint { keys, expires })
+    }
+
+    fn module_aux(&mut self) -> Result<Item<'_>, Damage> {
+        self.stage = Stage::ModuleAux;
+        let mut number = || length::read_plain(&mut self.stream);
+        let numbers = number().and_then(|id| Ok((id, number()?, number()?)));
+        let (id, time_kind, _time) = numbers.map_err(|corrupt| self.damage(corrupt))?;
+        if time_kind != module::UNSIGNED {
+            return Err(Damage::ModuleTime);
+        }
+        if self.modules == Modules::Refused {
+            return Err(Damage::Module(id));
+        }
+        let offset = self.stream.taken();
+        module::skip(&mut self.stream, self.limits).map_err(|corrupt| self.damage(corrupt))?;
+        Ok(Item::ModuleAux { id, offset })
+    }
+
     fn aux(&mut self) -> Result<Item<'_>, Damage> {
+        self.stage = Stage::Aux;
         let both = read_string(&mut self.stream, &mut self.key, self.limits)
             .and_then(|()| read_string(&mut self.stream, &mut self.scratch, self.limits));
         both.map_err(|corrupt| self.damage(corrupt))?;
         Ok(Item::Aux { name: &self.key, value: &self.scratch })
     }
 
-    fn entry(&mut self, type_byte: u8, preface: Preface) -> Result<Entry<'_>, Damage> {
-        let Preface { expire_at, idle_seconds, frequency } = preface;
+    fn entry(&mut self, type_byte: u8) -> Result<Item<'_>, Damage> {
+        if !value::is_type(type_byte) && opcode::type_name(type_byte).is_none() {
+            return Err(Damage::Corrupt(Corrupt::Type(type_byte)));
+        }
+        let Preface { expire_at, idle_seconds, frequency } = std::mem::take(&mut self.preface);
+        (self.stage, self.type_byte) = (Stage::Key, Some(type_byte));
         let read = read_string(&mut self.stream, &mut self.key, self.limits);
         read.map_err(|corrupt| self.damage(corrupt))?;
+        self.stage = Stage::Value;
+        if type_byte == module::VALUE || type_byte == module::VALUE_PRE_RELEASE {
+            return self.module_value(type_byte, expire_at);
+        }
         let Reader { stream, limits, key, scratch, .. } = self;
         match value::read_body(type_byte, stream, scratch, *limits) {
-            Ok(value) => Ok(Entry { key, value, expire_at, idle_seconds, frequency }),
+            Ok(value) => {
+                Ok(Item::Key(Entry { key, value, type_byte, expire_at, idle_seconds, frequency }))
+            }
+            Err(Corrupt::Empty) => Ok(Item::EmptyKey(key)),
             Err(Corrupt::Type(byte)) => Err(match opcode::type_name(byte) {
                 Some(name) => Damage::MissingType { byte, name, key: key.clone() },
                 None => Damage::Corrupt(Corrupt::Type(byte)),
@@ -244,10 +396,23 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    fn module_value(&mut self, byte: u8, expire_at: Option<i64>) -> Result<Item<'_>, Damage> {
+        if byte == module::VALUE_PRE_RELEASE {
+            return Err(Damage::PreReleaseModule);
+        }
+        let id = length::read_plain(&mut self.stream).map_err(|corrupt| self.damage(corrupt))?;
+        if self.modules == Modules::Refused {
+            return Err(Damage::ModuleValue(id));
+        }
+        module::skip(&mut self.stream, self.limits).map_err(|corrupt| self.damage(corrupt))?;
+        Ok(Item::ModuleKey(expire_at))
+    }
+
     fn end(&mut self) -> Result<Checksum, Damage> {
         if self.version < opcode::CHECKSUM_SINCE {
             return Ok(Checksum::Unchecked);
         }
+        self.stage = Stage::Checksum;
         let expected = self.stream.checksum();
         let found = take_array(&mut self.stream).map_err(|corrupt| self.damage(corrupt))?;
         let found = u64::from_le_bytes(found);

@@ -187,3 +187,233 @@ fn read_consumer(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::value;
+    use super::*;
+    use crate::base::rng::Rng;
+    use crate::value::stream::Limits;
+    use crate::value::{NewValue, Value, ValueRef};
+
+    /// What Redis 7.2.6 makes of streams: a name, the digest, the payload in hex. What is `-plain`
+    /// is what the name before it stands for, without compression.
+    const PAYLOADS: &str = include_str!("../../../tests/data/dump-streams-7.2.tsv");
+    const LIMITS: ReadLimits = ReadLimits { string_bytes_max: 1 << 20, ..ReadLimits::DEFAULT };
+    const STREAM_2: u8 = 19;
+    const STREAM: u8 = 15;
+
+    /// Name, and the value without the payload's footer.
+    fn vectors() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        PAYLOADS.lines().map(|line| {
+            let columns: Vec<_> = line.split('\t').collect();
+            let digits: Vec<_> = columns[2].chars().map(|c| c.to_digit(16).expect("hex")).collect();
+            let bytes = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8);
+            (columns[0], bytes.take(digits.len() / 2 - 10).collect())
+        })
+    }
+
+    fn vector(wanted: &str) -> Vec<u8> {
+        vectors().find(|(name, _)| *name == wanted).expect("it is there").1
+    }
+
+    fn read(mut bytes: &[u8]) -> Result<Stream, Corrupt> {
+        match value::read(&mut bytes, &mut Vec::new(), LIMITS)? {
+            NewValue::Owned(Value::Stream(stream)) => Ok(*stream),
+            other => panic!("{other:?} is no stream"),
+        }
+    }
+
+    fn written(stream: &Stream) -> Vec<u8> {
+        let mut out = Vec::new();
+        value::write(&mut out, ValueRef::Stream(stream), WriteOptions { compress: false });
+        out
+    }
+
+    #[test]
+    fn payloads_of_redis_are_understood_and_written() {
+        assert!(vectors().count() >= 10);
+        let mut before = None;
+        for (name, bytes) in vectors() {
+            let stream = read(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+            if name.ends_with("-plain") {
+                assert_eq!(before.as_ref(), Some(&stream), "{name}");
+                assert_eq!(written(&stream), bytes, "{name}");
+            }
+            assert_eq!(read(&written(&stream)).as_ref(), Ok(&stream), "{name}");
+            before = Some(stream);
+        }
+    }
+
+    #[test]
+    fn entries_are_stored_as_redis_does() {
+        let mut stream = Stream::new();
+        let limits = Limits { node_bytes: 4096, node_entries: 5 };
+        let entries: [(u64, u64, &[&str]); 5] = [
+            (1526919030474, 55, &["temperature", "21", "humidity", "40"]),
+            (1526919030475, 0, &["temperature", "21.5", "humidity", "41"]),
+            (1526919030479, 0, &["temperature", "21.5"]),
+            (1526919030479, 1, &["humidity", "41", "temperature", "-7"]),
+            (
+                u64::MAX,
+                1,
+                &["temperature", "9223372036854775807", "humidity", "9223372036854775808"],
+            ),
+        ];
+        for (ms, seq, parts) in entries {
+            stream.append(Id { ms, seq }, parts.iter().map(|part| part.as_bytes()), limits);
+        }
+        assert_eq!(written(&stream), vector("fields-plain"));
+    }
+
+    /// A stream in an older form.
+    fn old_form(stream: &Stream, form: Form) -> Vec<u8> {
+        let plain = WriteOptions { compress: false };
+        let mut out = vec![if form == Form::Entries { STREAM } else { STREAM_2 }];
+        length::write(&mut out, stream.log().node_count() as u64);
+        for node in stream.log().nodes() {
+            string::write(&mut out, &node.master.to_bytes(), plain);
+            string::write(&mut out, node.listpack.as_bytes(), plain);
+        }
+        let counters = stream.counters();
+        length::write(&mut out, counters.length);
+        write_id(&mut out, counters.last_id);
+        if form != Form::Entries {
+            write_id(&mut out, counters.first_id);
+            write_id(&mut out, counters.max_deleted_id);
+            length::write(&mut out, counters.entries_added);
+        }
+        length::write(&mut out, stream.groups_len() as u64);
+        for (name, group) in stream.groups() {
+            string::write(&mut out, name, plain);
+            write_old_group(&mut out, group, form);
+        }
+        out
+    }
+
+    /// As [`write_group`], without what the form does not have.
+    fn write_old_group(out: &mut Vec<u8>, group: &Group, form: Form) {
+        const TIME_BYTES: usize = 8;
+        let plain = WriteOptions { compress: false };
+        let (mut whole, mut head) = (Vec::new(), Vec::new());
+        write_group(&mut whole, group, plain);
+        write_id(&mut head, group.last_id);
+        let id_bytes = head.len();
+        length::write(&mut head, group.entries_read.unwrap_or(-1) as u64);
+        let (mut consumers, mut consumers_bytes) = (Vec::new(), 0);
+        for consumer in group.consumers() {
+            let mut one = Vec::new();
+            write_consumer(&mut one, consumer, plain);
+            consumers_bytes += one.len();
+            let seen = 1 + consumer.name().len();
+            one.drain(seen + TIME_BYTES..seen + 2 * TIME_BYTES);
+            consumers.extend_from_slice(&one);
+        }
+        let pending = head.len()..whole.len() - consumers_bytes;
+        out.extend_from_slice(if form == Form::Entries { &head[..id_bytes] } else { &head });
+        out.extend_from_slice(&whole[pending]);
+        out.extend_from_slice(&consumers);
+    }
+
+    #[test]
+    fn older_forms_are_read() {
+        let stream = read(&vector("groups-plain")).expect("a stream");
+        let second = read(&old_form(&stream, Form::Counters)).expect("a stream");
+        assert_eq!(second.counters(), stream.counters());
+        for ((name, old), (_, new)) in second.groups().zip(stream.groups()) {
+            assert_eq!(old.entries_read, new.entries_read, "{}", name.escape_ascii());
+            assert_eq!(old.pending_len(), new.pending_len());
+            assert!(old.consumers().all(|one| one.active_time == one.seen_time));
+        }
+        let first = read(&old_form(&stream, Form::Entries)).expect("a stream");
+        let Counters { length, last_id, first_id, .. } = *stream.counters();
+        let max_deleted_id = Id::MIN;
+        let expected =
+            Counters { length, last_id, first_id, max_deleted_id, entries_added: length };
+        assert_eq!(*first.counters(), expected);
+        for (_, group) in first.groups() {
+            assert_eq!(group.entries_read, expected.read_upto(group.last_id));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let node =
+            b"\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\x1d\x1d\0\0\0\x0a\0\x01\x01\0\x01\x01\
+                     \x01\x81f\x02\0\x01\x02\x01\0\x01\0\x01\x81v\x02\x04\x01\xff";
+        let stream = |nodes: &[&[u8]], rest: &[u8]| {
+            let mut bytes = vec![21, nodes.len() as u8];
+            nodes.iter().for_each(|node| bytes.extend_from_slice(node));
+            bytes.extend_from_slice(rest);
+            read(&bytes).map(|stream| stream.len())
+        };
+        let counters: &[u8] = b"\x01\x01\x01\x01\x01\0\0\x01";
+        let with = |rest: &[u8]| stream(&[node], &[counters, rest].concat());
+        assert_eq!(with(b"\0"), Ok(1));
+        assert_eq!(stream(&[node, node], &[counters, b"\0"].concat()), Err(Corrupt::Elements));
+        // The length, and the last id.
+        assert_eq!(stream(&[node], b"\x02\x01\x01\x01\x01\0\0\x01\0"), Err(Corrupt::Elements));
+        assert_eq!(stream(&[], b"\x01\x01\x01\x01\x01\0\0\x01\0"), Err(Corrupt::Elements));
+        assert_eq!(stream(&[node], b"\x01\x01\0\x01\x01\0\0\x01\0"), Err(Corrupt::Elements));
+        assert_eq!(stream(&[], b"\0\x01\x01\0\0\0\0\x01\0"), Ok(0));
+        // Two groups of a name.
+        let group: &[u8] = b"\x01g\0\0\0\0\0";
+        assert_eq!(with(&[b"\x01", group].concat()), Ok(1));
+        assert_eq!(with(&[b"\x02", group, group].concat()), Err(Corrupt::Elements));
+        // One pending entry: of nobody, of alice, of alice twice, of two.
+        let one: &[u8] = b"\x01\x01g\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\
+                           \0\0\0\0\0\0\0\0\x01";
+        let pending = |consumers: &[&[u8]]| with(&[&[one], consumers].concat().concat());
+        let times: &[u8] = &[0; 16];
+        let alice = [b"\x01a", times, b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01"].concat();
+        let bob = [b"\x01b", times, b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01"].concat();
+        assert_eq!(pending(&[b"\0"]), Err(Corrupt::Elements));
+        assert_eq!(pending(&[b"\x01", &alice]), Ok(1));
+        assert_eq!(pending(&[b"\x02", &alice, &alice]), Err(Corrupt::Elements));
+        assert_eq!(pending(&[b"\x02", &alice, &bob]), Err(Corrupt::Elements));
+        // More than there is.
+        assert_eq!(read(b"\x15\x81\xff\xff\xff\xff\xff\xff\xff\xff"), Err(Corrupt::Truncated));
+        assert_eq!(with(b"\x81\xff\xff\xff\xff\xff\xff\xff\xff"), Err(Corrupt::Truncated));
+    }
+
+    /// Whatever is read of damaged bytes is a stream as all others.
+    #[test]
+    fn damage_is_survived() {
+        let mut rng = Rng::seeded(17);
+        for (_, whole) in vectors() {
+            for _ in 0..3000 {
+                let mut bytes = whole.clone();
+                for _ in 0..1 + rng.below(3) {
+                    let at = 1 + rng.below(bytes.len() as u64 - 1) as usize;
+                    bytes[at] = match rng.below(3) {
+                        0 => rng.next_u64() as u8,
+                        1 => bytes[at] ^ 1 << rng.below(8),
+                        _ => bytes[at].wrapping_add(1),
+                    };
+                }
+                if rng.below(8) == 0 {
+                    bytes.truncate(1 + rng.below(bytes.len() as u64) as usize);
+                }
+                if !matches!(bytes[0], STREAM | STREAM_2 | 21) {
+                    continue;
+                }
+                if let Ok(mut stream) = read(&bytes) {
+                    assert_eq!(read(&written(&stream)).as_ref(), Ok(&stream));
+                    use_up(&mut stream);
+                }
+            }
+        }
+    }
+
+    /// Walks a stream both ways and removes all that there is.
+    fn use_up(stream: &mut Stream) {
+        let ids: Vec<_> = stream.log().range(Id::MIN, Id::MAX).map(|entry| entry.id).collect();
+        let fields = |stream: &Stream| -> usize {
+            stream.log().range_back(Id::MIN, Id::MAX).map(|entry| entry.fields().count()).sum()
+        };
+        assert_eq!(ids.len() as u64, stream.len());
+        fields(stream);
+        assert_eq!(stream.remove(&ids), ids.len() as u64);
+        assert_eq!((stream.len(), fields(stream)), (0, 0));
+    }
+}

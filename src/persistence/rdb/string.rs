@@ -96,20 +96,28 @@ fn write_small_int(out: &mut Vec<u8>, number: i64) -> bool {
 
 /// Appends a string in its compressed form, if that is worth it; tells whether it is.
 fn write_compressed(out: &mut Vec<u8>, text: &[u8]) -> bool {
-    let mut packed = Vec::new();
-    if !lzf::compress(text, &mut packed, text.len() - SAVED_BYTES_MIN) {
+    let begin = out.len();
+    if !lzf::compress(text, out, text.len() - SAVED_BYTES_MIN) {
         return false;
     }
-    write_packed(out, &packed, text.len());
+    // How long it is stands in front of it.
+    let packed_end = out.len();
+    write_packed_header(out, packed_end - begin, text.len());
+    let header_bytes = out.len() - packed_end;
+    out[begin..].rotate_right(header_bytes);
     true
 }
 
 /// Appends a string of so many bytes whose compressed form is known.
 pub(super) fn write_packed(out: &mut Vec<u8>, packed: &[u8], unpacked_bytes: usize) {
-    length::write_encoded(out, LZF);
-    length::write(out, packed.len() as u64);
-    length::write(out, unpacked_bytes as u64);
+    write_packed_header(out, packed.len(), unpacked_bytes);
     out.extend_from_slice(packed);
+}
+
+fn write_packed_header(out: &mut Vec<u8>, packed_bytes: usize, unpacked_bytes: usize) {
+    length::write_encoded(out, LZF);
+    length::write(out, packed_bytes as u64);
+    length::write(out, unpacked_bytes as u64);
 }
 
 /// Reads a string.

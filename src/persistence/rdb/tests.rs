@@ -30,6 +30,8 @@ struct Contents {
     keys: Keys,
     facts: Vec<(Vec<u8>, Vec<u8>)>,
     functions: Vec<Vec<u8>>,
+    hinted: Vec<u64>,
+    empty: Vec<Vec<u8>>,
     idle: usize,
     frequencies: Vec<u8>,
     checksum: Option<Checksum>,
@@ -50,6 +52,9 @@ fn read(file: impl Read, checks: bool) -> Result<Contents, Damage> {
             Item::Aux { name, value } => contents.facts.push((name.to_vec(), value.to_vec())),
             Item::Function(library) => contents.functions.push(library.to_vec()),
             Item::Database(number) => db = number,
+            Item::Hint { keys, .. } => contents.hinted.push(keys),
+            Item::EmptyKey(key) => contents.empty.push(key.to_vec()),
+            Item::ModuleAux { .. } | Item::ModuleKey(_) => panic!("modules are refused"),
             Item::Key(entry) => {
                 contents.idle += usize::from(entry.idle_seconds.is_some());
                 contents.frequencies.extend(entry.frequency);
@@ -243,6 +248,50 @@ fn refused(body: &[u8]) -> String {
 }
 
 #[test]
+fn keys_without_a_value_are_told_apart() {
+    let body = b"\xfb\x02\0\x02\x01a\0\xfc\xff\0\0\0\0\0\0\0\x04\x01b\0\0\x01c\x01v";
+    let contents = read(&file(11, body)[..], true).unwrap();
+    assert_eq!(contents.empty, [b"a", b"b"]);
+    assert_eq!(contents.hinted, [2]);
+    // What was said of the key that is none is not said of the next one.
+    assert_eq!(contents.keys, Keys::from([((0, b"c".to_vec()), (b"v".to_vec(), None))]));
+}
+
+/// As Redis, which forgets what precedes a key only once the key is there.
+#[test]
+fn what_precedes_a_key_may_come_before_other_things() {
+    let body = b"\xfc\xff\0\0\0\0\0\0\0\xfb\x01\x01\xfe\x03\xfa\x01x\x01y\0\x01c\x01v\0\x01d\x01v";
+    let contents = read(&file(11, body)[..], true).unwrap();
+    let keys = [
+        ((3, b"c".to_vec()), (b"v".to_vec(), Some(255))),
+        ((3, b"d".to_vec()), (b"v".to_vec(), None)),
+    ];
+    assert_eq!(contents.keys, Keys::from(keys));
+}
+
+#[test]
+fn modules_can_be_skipped() {
+    let id = b"\x81\xb5\xeb\x2d\xf9\xab\xb1\xc4\x00";
+    let data = b"\x05\x03abc\x02\x07\0";
+    let aux = [&b"\xf7"[..], id, b"\x02\x01", data].concat();
+    let value = [&b"\x07\x01m"[..], id, data].concat();
+    let whole = file(11, &[&aux[..], &value].concat());
+    let mut reader = Reader::new(&whole[..], true, ReadLimits::DEFAULT).unwrap();
+    reader.skip_modules();
+    assert!(matches!(reader.next_item(), Ok(Item::ModuleAux { .. })));
+    assert!(matches!(reader.next_item(), Ok(Item::ModuleKey(None))));
+    assert!(matches!(reader.next_item(), Ok(Item::End(Checksum::Right))));
+    assert!(
+        refused(&value).ends_with("no matching module type 'test-auxx'"),
+        "{}",
+        refused(&value)
+    );
+    assert_eq!(refused(b"\x06\x01m"), "Pre-release module format not supported");
+    let no_time = [&b"\xf7"[..], id, b"\x05\x01"].concat();
+    assert_eq!(refused(&no_time), "bad when_opcode");
+}
+
+#[test]
 fn what_is_not_understood_is_named() {
     for line in OTHERS.lines() {
         let (name, payload) = line.split_once('\t').expect("two columns");
@@ -256,7 +305,7 @@ fn what_is_not_understood_is_named() {
     }
     assert_eq!(refused(&[100, 1, b'k', 0]), "Corrupt RDB file: unknown type 100");
     // The id of a module called "test-auxx".
-    let id = b"\xf7\x81\xb5\xeb\x2d\xf9\xab\xb1\xc4\x00";
+    let id = b"\xf7\x81\xb5\xeb\x2d\xf9\xab\xb1\xc4\x00\x02\x01";
     assert!(refused(id).ends_with("no matching module 'test-auxx'"), "{}", refused(id));
     assert_eq!(refused(&[246]), "Pre-release function format not supported.");
     assert_eq!(refused(b"\0\xc4"), "Corrupt RDB file: unknown string encoding 4");

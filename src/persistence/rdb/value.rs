@@ -107,6 +107,11 @@ impl Encoding {
     }
 }
 
+/// Whether values of this type byte can be read.
+pub(super) fn is_type(byte: u8) -> bool {
+    Encoding::from_byte(byte).is_some()
+}
+
 /// The lowest RDB version that can express a value.
 pub fn version_min(value: ValueRef<'_>) -> u16 {
     Encoding::of(value).version_min()

@@ -23,10 +23,11 @@ pub(super) fn open(bytes: &[u8]) -> Result<Pairs<'_>, Corrupt> {
         count += 1;
     }
     let counted = announced == LONG || usize::from(announced) == count;
-    match (counted && end == END, count) {
-        (false, _) => Err(Corrupt::Elements),
-        (true, 0) => Err(Corrupt::Empty),
-        (true, _) => Ok(Pairs { left: rest }),
+    // No node ever wrote one without fields.
+    if counted && end == END && count > 0 {
+        Ok(Pairs { left: rest })
+    } else {
+        Err(Corrupt::Elements)
     }
 }
 
@@ -92,6 +93,6 @@ mod tests {
             assert!(open(&good[..at]).is_err(), "{at}");
         }
         assert!(open(b"\xfe\x01a\x01\x00b\xff").is_ok());
-        assert_eq!(open(b"\x00\xff").err(), Some(Corrupt::Empty));
+        assert_eq!(open(b"\x00\xff").err(), Some(Corrupt::Elements));
     }
 }
