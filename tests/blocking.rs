@@ -5,6 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::cluster::start_cluster;
 use common::{Client, Node, wait_until};
 use redis_rust::Config;
 use redis_rust::config::ProtectedAction;
@@ -497,4 +498,46 @@ fn many_clients_at_one_key_are_served_in_order() {
         assert_eq!(numbers, (group * 20..group * 20 + 20).collect::<Vec<_>>());
     }
     assert_eq!(info(&mut control, "total_blocking_keys"), 0);
+}
+
+#[test]
+fn who_waits_for_a_slot_that_moves_away_is_sent_there() {
+    let members = start_cluster(2, &[]);
+    let (mut control, mut waiter) = (members[1].connect(), members[1].connect());
+    // The slot of `foo` is the second node's.
+    send(&mut waiter, "BLPOP foo 0");
+    until_blocked(&mut control, 1);
+    control.expect(&[(&format!("CLUSTER SETSLOT 12182 NODE {}", members[0].id()), "OK")]);
+    let moved = format!("(error) MOVED 12182 127.0.0.1:{}", members[0].port());
+    assert_reply(&mut waiter, &moved);
+    until_blocked(&mut control, 0);
+    let stats = control.run("INFO commandstats").text();
+    let line = stats.lines().find(|line| line.starts_with("cmdstat_blpop")).expect("a line");
+    assert!(line.contains("calls=1,") && line.ends_with("failed_calls=1"), "{line}");
+}
+
+#[test]
+fn who_waits_for_a_slot_that_is_on_its_way_waits_on_until_the_cluster_is_down() {
+    let members = start_cluster(2, &[]);
+    let (mut source, mut target) = (members[1].connect(), members[0].connect());
+    let (mut stays, mut asks) = (members[1].connect(), members[0].connect());
+    send(&mut stays, "BLPOP foo 0");
+    until_blocked(&mut source, 1);
+    source.expect(&[(&format!("CLUSTER SETSLOT 12182 MIGRATING {}", members[0].id()), "OK")]);
+    target.expect(&[(&format!("CLUSTER SETSLOT 12182 IMPORTING {}", members[1].id()), "OK")]);
+    asks.expect(&[("ASKING", "OK")]);
+    send(&mut asks, "BLPOP foo 0");
+    until_blocked(&mut target, 1);
+    // Once who came later has been looked at, who came first was, too.
+    let mut leaves = members[1].connect();
+    send(&mut leaves, "BLPOP a 0");
+    until_blocked(&mut source, 2);
+    source.expect(&[(&format!("CLUSTER SETSLOT 15495 NODE {}", members[0].id()), "OK")]);
+    assert!(leaves.read().error().starts_with("MOVED 15495 "));
+    until_blocked(&mut source, 1);
+    target.expect(&[("ASKING", "OK"), ("RPUSH foo a", "(integer) 1")]);
+    assert_reply(&mut asks, r#"["foo", "a"]"#);
+    source.expect(&[("CLUSTER DELSLOTS 12182", "OK")]);
+    assert_reply(&mut stays, "(error) CLUSTERDOWN The cluster is down");
+    until_blocked(&mut source, 0);
 }

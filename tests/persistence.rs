@@ -326,8 +326,8 @@ fn a_damaged_file_stops_the_start_and_stays() {
     }
     fs::write(home.file(), &OLDER[..100]).unwrap();
     assert!(home.refusal().contains("Unexpected EOF reading RDB file (at byte "));
-    fs::write(home.file(), b"REDIS0011\x05\x05azset\x01\x01x").unwrap();
-    let words = "The value of \"azset\" is a sorted set (RDB type 5), which is unsupported";
+    fs::write(home.file(), b"REDIS0011\x07\x05thing\x01\x01x").unwrap();
+    let words = "The value of \"thing\" is a module type (RDB type 7), which is unsupported";
     assert!(home.refusal().contains(words));
     fs::remove_file(home.file()).unwrap();
     fs::create_dir(home.file()).unwrap();

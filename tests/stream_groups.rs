@@ -1,5 +1,5 @@
-//! Consumer groups over a socket: what they are given, claim and acknowledge. The expected replies are those of Redis
-//! 7.2.6.
+//! Consumer groups over a socket: what they are given, claim and acknowledge. The expected replies
+//! are those of Redis 7.2.6.
 
 mod common;
 

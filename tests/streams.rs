@@ -1,5 +1,5 @@
-//! Streams over a socket: replies in both protocols, errors and their order. The expected replies are
-//! those of Redis 7.2.6.
+//! Streams over a socket: replies in both protocols, errors and their order. The expected replies
+//! are those of Redis 7.2.6.
 
 mod common;
 

@@ -509,3 +509,61 @@ fn big_sets_are_freed_by_the_helper() {
         info.contains("lazyfree_pending_objects:0")
     });
 }
+
+/// A new client whose command waits, as the `nth` of all.
+fn waiter(node: &Node, control: &mut Client, nth: usize, line: &str) -> Client {
+    let mut client = node.connect();
+    client.send(&line.split(' ').collect::<Vec<_>>());
+    let expected = format!("blocked_clients:{nth}\r\n");
+    common::wait_until("clients wait", || control.run("INFO clients").text().contains(&expected));
+    client
+}
+
+#[test]
+fn commands_wait_for_members() {
+    let node = Node::start();
+    let mut client = node.connect();
+    client.run("SET s v");
+    client.run("ZADD z 1 a 2 b 3 c 4 d");
+    client.expect(&[
+        ("BZPOPMIN none z 0", "[\"z\", \"a\", \"1\"]"),
+        ("BZPOPMAX z none 0.1", "[\"z\", \"d\", \"4\"]"),
+        ("BZMPOP 0 2 none z MAX COUNT 9", "[\"z\", [[\"c\", \"3\"], [\"b\", \"2\"]]]"),
+        ("EXISTS z", "(integer) 0"),
+        ("BZPOPMIN z 0.01", "(nil array)"),
+        ("BZMPOP 0.01 1 z MIN", "(nil array)"),
+        ("BZPOPMIN z s 0", WRONG_TYPE),
+        ("BZPOPMIN z x", "(error) ERR timeout is not a float or out of range"),
+        ("BZPOPMIN z -1", "(error) ERR timeout is negative"),
+        ("BZMPOP 0 0 z MIN", "(error) ERR numkeys should be greater than 0"),
+        ("BZMPOP x 1 z MID", SYNTAX),
+        ("BZMPOP -1 1 z MIN", "(error) ERR timeout is negative"),
+    ]);
+    let mut first = waiter(&node, &mut client, 1, "BZPOPMIN z 0");
+    let mut second = waiter(&node, &mut client, 2, "BZMPOP 0 2 y z MAX COUNT 2");
+    client.run("SADD y member");
+    client.run("ZADD z 5 e 6 f 7 g");
+    assert_eq!(first.read().to_string(), "[\"z\", \"e\", \"5\"]");
+    assert_eq!(second.read().to_string(), "[\"z\", [[\"g\", \"7\"], [\"f\", \"6\"]]]");
+    client.expect(&[
+        ("EXISTS z", "(integer) 0"),
+        ("MULTI", "OK"),
+        ("BZPOPMIN z 0", "QUEUED"),
+        ("EXEC", "[(nil array)]"),
+    ]);
+    let mut new = node.connect_resp3();
+    client.run("ZADD z 1.5 a 2.5 b");
+    assert_eq!(new.run_raw("BZPOPMAX z 0"), "*3\r\n$1\r\nz\r\n$1\r\nb\r\n,2.5\r\n");
+    assert_eq!(new.run_raw("BZMPOP 0 1 z MIN"), "*2\r\n$1\r\nz\r\n*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n");
+    // Whatever creates a sorted set wakes those who wait for it.
+    client.run("GEOADD g 1 1 a 2 2 b");
+    for command in
+        ["ZUNIONSTORE z 1 g", "RENAME g z", "GEOSEARCHSTORE z h FROMLONLAT 1 1 BYRADIUS 9 m"]
+    {
+        let mut waiting = waiter(&node, &mut client, 1, "BZPOPMIN z 0");
+        client.run("GEOADD h 1 1 a");
+        client.run(command);
+        assert_eq!(waiting.read().texts()[..2], ["z", "a"], "{command}");
+        client.run("DEL z");
+    }
+}

@@ -60,6 +60,8 @@ pub const FREE_NOW_EFFORT_MAX: usize = 512;
 pub const FREE_NOW_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest time that active expiry works before the loop gets its turn, in microseconds.
 pub const EXPIRE_SLICE_US: u64 = 500;
+/// Fields of one hash that expire in one go, which takes a fraction of that time.
+pub const FIELDS_EXPIRED_PER_STEP: usize = 300;
 /// Longest packet of the cluster bus: a channel and a message of the longest string each.
 pub const BUS_PACKET_BYTES_MAX: usize = 1024 * 1024 * 1024 + 64 * 1024;
 /// Longest packet that carries no message: a heartbeat with as much gossip as it can count.

@@ -3,6 +3,8 @@
 //! the crates for it are given up or young, and clear a table of 256 KiB for every string however
 //! short. Never trusts what it unfolds: memory is taken for what the input can at most become.
 
+use super::alloc;
+
 /// Compressed bytes do not become what is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invalid;
@@ -20,9 +22,16 @@ const LONG_MATCH: usize = 7;
 /// The longest reference takes so many bytes, which bounds what input can become.
 const MATCH_BYTES_MAX: u64 = 3;
 
+/// Bytes that are loaded to see three.
+const LOADED: usize = 4;
+/// For each so many places without a repetition, one more is passed over at a time.
+const MISSES_PER_STEP: usize = 128;
+
 /// Strings of up to so many bytes make do with smaller tables, which are cleared sooner.
 const SHORT_BYTES: usize = 512;
 const MEDIUM_BYTES: usize = 4096;
+/// Longer ones have places that take more than 16 bits.
+const LONG_BYTES: usize = u16::MAX as usize - 1;
 
 const _: () = assert!(MATCH_MAX == LONG_MATCH + u8::MAX as usize + 2);
 
@@ -35,123 +44,192 @@ fn unfolded_max(compressed: u64) -> u64 {
 /// as it was and tells so.
 pub fn compress(input: &[u8], out: &mut Vec<u8>, max: usize) -> bool {
     let begin = out.len();
-    // Places are kept in 32 bits.
-    let fits = u32::try_from(input.len()).is_ok()
-        && if input.len() <= SHORT_BYTES {
-            Compressor::<8, { 1 << 8 }>::new(input, out, max).run()
-        } else if input.len() <= MEDIUM_BYTES {
-            Compressor::<11, { 1 << 11 }>::new(input, out, max).run()
-        } else {
-            Compressor::<14, { 1 << 14 }>::new(input, out, max).run()
-        };
-    if !fits {
-        out.truncate(begin);
-    }
-    fits
+    // What is compressed is hardly longer than it was.
+    let room = max.min(input.len() + input.len() / LITERALS_MAX + 1);
+    out.resize(begin + room, 0);
+    let place = &mut out[begin..];
+    let packed = match input.len() {
+        0..=SHORT_BYTES => pack::<u16, 9, { 1 << 9 }>(input, place),
+        0..=MEDIUM_BYTES => pack::<u16, 12, { 1 << 12 }>(input, place),
+        0..=LONG_BYTES => pack::<u16, 14, { 1 << 14 }>(input, place),
+        // Places are kept in 32 bits.
+        length if u32::try_from(length).is_ok() => pack::<u32, 14, { 1 << 14 }>(input, place),
+        _ => None,
+    };
+    out.truncate(begin + packed.unwrap_or(0));
+    packed.is_some()
 }
 
-struct Compressor<'a, const BITS: u32, const SLOTS: usize> {
-    input: &'a [u8],
-    out: &'a mut Vec<u8>,
-    /// `out` must not grow past this.
-    limit: usize,
-    /// Last place plus one of three bytes with this hash; 0 is none.
-    seen: [u32; SLOTS],
-    /// First input byte that is not written yet.
-    unwritten: usize,
+/// A place in the input, plus one; 0 is none.
+trait Place: Copy {
+    const NONE: Self;
+    fn of(at: usize) -> Self;
+    fn at(self) -> usize;
 }
 
-impl<'a, const BITS: u32, const SLOTS: usize> Compressor<'a, BITS, SLOTS> {
-    fn new(input: &'a [u8], out: &'a mut Vec<u8>, max: usize) -> Self {
-        let limit = out.len() + max;
-        Compressor { input, out, limit, seen: [0; SLOTS], unwritten: 0 }
+impl Place for u16 {
+    const NONE: Self = 0;
+
+    #[inline(always)]
+    fn of(at: usize) -> Self {
+        at as u16
     }
 
-    /// Whether everything found its room.
-    fn run(mut self) -> bool {
-        let mut at = 0;
-        while at + MATCH_MIN <= self.input.len() {
-            let Some(from) = self.earlier(at) else {
-                at += 1;
-                // Written in whole runs, so that what cannot be compressed is noticed early.
-                if at - self.unwritten == LITERALS_MAX && !self.write_literals(at) {
-                    return false;
-                }
-                continue;
-            };
-            let length = self.match_length(from, at);
-            if !self.write_literals(at) || !self.write_match(at - from, length) {
-                return false;
+    #[inline(always)]
+    fn at(self) -> usize {
+        self.into()
+    }
+}
+
+impl Place for u32 {
+    const NONE: Self = 0;
+
+    #[inline(always)]
+    fn of(at: usize) -> Self {
+        at as u32
+    }
+
+    #[inline(always)]
+    fn at(self) -> usize {
+        self as usize
+    }
+}
+
+/// Writes the compressed form of `input` to `out` and tells its length; `None` if there is not
+/// enough room.
+fn pack<P: Place, const BITS: u32, const SLOTS: usize>(
+    input: &[u8],
+    out: &mut [u8],
+) -> Option<usize> {
+    // Last place of three bytes with this hash.
+    let mut seen = [P::NONE; SLOTS];
+    let mut run = Run { out, begin: 0, length: 0 };
+    // Where the last reference ended.
+    let (mut at, mut matched) = (0, 0);
+    while at + LOADED <= input.len() {
+        let here = three_bytes(input, at);
+        let slot = &mut seen[slot_of::<BITS>(here) % SLOTS];
+        let last = slot.at();
+        *slot = P::of(at + 1);
+        let from = last.saturating_sub(1);
+        if last == 0 || at - from > DISTANCE_MAX || three_bytes(input, from) != here {
+            // Where nothing has repeated for long, it is not looked for everywhere.
+            let next = (at + 1 + (at - matched) / MISSES_PER_STEP).min(input.len());
+            for &byte in &input[at..next] {
+                run.push(byte)?;
             }
-            self.unwritten = at + length;
-            // The places within the reference that the next one is most likely to continue.
-            for place in at + length - 2..at + length {
-                self.earlier(place);
-            }
-            at += length;
+            at = next;
+            continue;
         }
-        self.write_literals(self.input.len())
-    }
-
-    /// The last place within reach whose three bytes are those at `at`, which takes its slot.
-    #[inline]
-    fn earlier(&mut self, at: usize) -> Option<usize> {
-        let bytes: [u8; MATCH_MIN] = *self.input.get(at..)?.first_chunk()?;
-        let [a, b, c] = bytes.map(u32::from);
-        let hash = (a << 16 | b << 8 | c).wrapping_mul(0x9e37_79b1) >> (u32::BITS - BITS);
-        let slot = &mut self.seen[hash as usize % SLOTS];
-        let last = std::mem::replace(slot, at as u32 + 1);
-        let from = (last as usize).checked_sub(1)?;
-        let near = at - from <= DISTANCE_MAX;
-        (near && self.input[from..from + MATCH_MIN] == bytes).then_some(from)
-    }
-
-    fn match_length(&self, from: usize, at: usize) -> usize {
-        let end = self.input.len().min(at + MATCH_MAX);
-        let later = &self.input[at + MATCH_MIN..end];
-        let earlier = &self.input[from + MATCH_MIN..][..later.len()];
-        let mut length = MATCH_MIN;
-        // Eight at a time: the first that differs is where their difference has its lowest bit.
-        let words = later.chunks_exact(8).zip(earlier.chunks_exact(8));
-        for (a, b) in words.map(|(a, b)| (word(a), word(b))) {
-            if a != b {
-                return length + (a ^ b).trailing_zeros() as usize / 8;
+        let length = match_length(input, from, at);
+        run.write_match(at - from, length)?;
+        at += length;
+        matched = at;
+        // The places within the reference that the next one is most likely to continue.
+        for place in [at - 2, at - 1] {
+            if place + LOADED <= input.len() {
+                seen[slot_of::<BITS>(three_bytes(input, place)) % SLOTS] = P::of(place + 1);
             }
-            length += 8;
         }
-        let rest = later.len() / 8 * 8;
-        length + later[rest..].iter().zip(&earlier[rest..]).take_while(|(a, b)| a == b).count()
+    }
+    for &byte in &input[at..] {
+        run.push(byte)?;
+    }
+    Some(run.end())
+}
+
+#[inline(always)]
+fn slot_of<const BITS: u32>(three_bytes: u32) -> usize {
+    (three_bytes.wrapping_mul(0x9e37_79b1) >> (u32::BITS - BITS)) as usize
+}
+
+/// How many bytes from `at` on are those from `from` on, the first three of which are known to be.
+#[inline(always)]
+fn match_length(input: &[u8], from: usize, at: usize) -> usize {
+    let max = MATCH_MAX.min(input.len() - at);
+    let mut length = MATCH_MIN;
+    // Eight at a time: the first that differs is where their difference has its lowest bit.
+    while let (true, Some(a), Some(b)) =
+        (length < max, eight_bytes(input, at + length), eight_bytes(input, from + length))
+    {
+        if a != b {
+            return max.min(length + (a ^ b).trailing_zeros() as usize / 8);
+        }
+        length += 8;
+    }
+    while length < max && input[at + length] == input[from + length] {
+        length += 1;
+    }
+    max.min(length)
+}
+
+/// The output, and at its end literals whose number is not written yet.
+struct Run<'a> {
+    out: &'a mut [u8],
+    /// Where the control byte of the literals belongs.
+    begin: usize,
+    /// How many literals stand behind it.
+    length: usize,
+}
+
+impl Run<'_> {
+    #[inline(always)]
+    fn push(&mut self, byte: u8) -> Option<()> {
+        *self.out.get_mut(self.begin + 1 + self.length)? = byte;
+        self.length += 1;
+        if self.length == LITERALS_MAX {
+            self.end();
+        }
+        Some(())
     }
 
-    /// Writes what is unwritten before `end`.
-    fn write_literals(&mut self, end: usize) -> bool {
-        for run in self.input[self.unwritten..end].chunks(LITERALS_MAX) {
-            if self.out.len() + 1 + run.len() > self.limit {
-                return false;
-            }
-            self.out.push(run.len() as u8 - 1);
-            self.out.extend_from_slice(run);
+    /// Ends the literals, if there are any, and tells where the output ends.
+    #[inline(always)]
+    fn end(&mut self) -> usize {
+        if self.length > 0 {
+            self.out[self.begin] = self.length as u8 - 1;
+            self.begin += 1 + self.length;
+            self.length = 0;
         }
-        self.unwritten = end;
-        true
+        self.begin
     }
 
-    fn write_match(&mut self, distance: usize, length: usize) -> bool {
+    #[inline(always)]
+    fn write_match(&mut self, distance: usize, length: usize) -> Option<()> {
+        let end = self.end();
         let [high, low] = (distance as u16 - 1).to_be_bytes();
         let beyond = length - 2;
         if beyond < LONG_MATCH {
-            self.out.extend_from_slice(&[(beyond as u8) << 5 | high, low]);
+            let place = self.out.get_mut(end..end + 2)?;
+            place.copy_from_slice(&[(beyond as u8) << 5 | high, low]);
+            self.begin += 2;
         } else {
             let rest = (beyond - LONG_MATCH) as u8;
-            self.out.extend_from_slice(&[(LONG_MATCH as u8) << 5 | high, rest, low]);
+            let place = self.out.get_mut(end..end + 3)?;
+            place.copy_from_slice(&[(LONG_MATCH as u8) << 5 | high, rest, low]);
+            self.begin += 3;
         }
-        self.out.len() <= self.limit
+        Some(())
     }
 }
 
-fn word(bytes: &[u8]) -> u64 {
-    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+/// The three bytes at a place, of which four are loaded; 0 beyond the end.
+#[inline(always)]
+fn three_bytes(input: &[u8], at: usize) -> u32 {
+    let bytes = input.get(at..at.wrapping_add(LOADED)).and_then(|bytes| bytes.first_chunk());
+    bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) << 8)
 }
+
+#[inline(always)]
+fn eight_bytes(input: &[u8], at: usize) -> Option<u64> {
+    let bytes = input.get(at..at + 8)?.first_chunk()?;
+    Some(u64::from_le_bytes(*bytes))
+}
+
+/// Bytes beyond the end that unfolding may write, so that it can copy in whole words.
+const SLACK: usize = LITERALS_MAX;
+/// References that reach back further than this are copied in pieces of as many bytes.
+const PIECE: usize = 16;
 
 /// The `length` bytes that `input` was compressed from.
 pub fn decompress(input: &[u8], length: u64) -> Result<Vec<u8>, Invalid> {
@@ -159,62 +237,76 @@ pub fn decompress(input: &[u8], length: u64) -> Result<Vec<u8>, Invalid> {
         .filter(|&length| length <= unfolded_max(input.len() as u64))
         .and_then(|length| usize::try_from(length).ok())
         .ok_or(Invalid)?;
+    let room = length.checked_add(SLACK).ok_or(Invalid)?;
     let mut out = Vec::new();
-    out.try_reserve_exact(length).map_err(|_| Invalid)?;
-    let mut rest = input;
-    while let [control, after @ ..] = rest {
-        let (more, taken) = unfold(usize::from(*control), after).ok_or(Invalid)?;
-        rest = &after[taken..];
-        if out.len() + more.len() > length {
-            return Err(Invalid);
+    out.try_reserve_exact(room).map_err(|_| Invalid)?;
+    out.resize(room, 0);
+    unfold(input, &mut out, length).ok_or(Invalid)?;
+    out.truncate(length);
+    if alloc::usable_size(room) > alloc::usable_size(length) {
+        out.shrink_to_fit();
+    }
+    Ok(out)
+}
+
+/// Fills the first `length` bytes of `out`, behind which there is slack; `None` if the input does
+/// not become exactly these.
+fn unfold(input: &[u8], out: &mut [u8], length: usize) -> Option<()> {
+    let (mut from, mut to) = (0, 0);
+    while let Some(&control) = input.get(from) {
+        let control = usize::from(control);
+        from += 1;
+        if control < LITERALS_MAX {
+            let count = control + 1;
+            if count > length - to {
+                return None;
+            }
+            // All that a run may have at once, where there is so much.
+            match input.get(from..from + LITERALS_MAX) {
+                Some(bytes) => out[to..to + LITERALS_MAX].copy_from_slice(bytes),
+                None => out[to..to + count].copy_from_slice(input.get(from..from + count)?),
+            }
+            from += count;
+            to += count;
+            continue;
         }
-        match more {
-            Piece::Literals(bytes) => out.extend_from_slice(bytes),
-            Piece::Match { distance, length } => repeat(&mut out, distance, length)?,
+        let mut count = (control >> 5) + 2;
+        if count == LONG_MATCH + 2 {
+            count += usize::from(*input.get(from)?);
+            from += 1;
+        }
+        let low = usize::from(*input.get(from)?);
+        from += 1;
+        let distance = ((control & (LITERALS_MAX - 1)) << 8 | low) + 1;
+        let begin = to.checked_sub(distance)?;
+        if count > length - to {
+            return None;
+        }
+        repeat(out, begin, to, count);
+        to += count;
+    }
+    (to == length).then_some(())
+}
+
+/// Copies `count` bytes from `from` to `to`, which is behind it; those from `to` on may be among
+/// them.
+#[inline]
+fn repeat(out: &mut [u8], from: usize, to: usize, count: usize) {
+    let mut done = 0;
+    if to - from >= PIECE {
+        while done < count {
+            out.copy_within(from + done..from + done + PIECE, to + done);
+            done += PIECE;
+        }
+    } else if to - from == 1 {
+        let byte = out[from];
+        out[to..to + count].fill(byte);
+    } else {
+        while done < count {
+            out[to + done] = out[from + done];
+            done += 1;
         }
     }
-    if out.len() == length { Ok(out) } else { Err(Invalid) }
-}
-
-enum Piece<'a> {
-    Literals(&'a [u8]),
-    Match { distance: usize, length: usize },
-}
-
-impl Piece<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Piece::Literals(bytes) => bytes.len(),
-            Piece::Match { length, .. } => *length,
-        }
-    }
-}
-
-/// The piece that a control byte and what follows it describe, and how much of that it took.
-fn unfold(control: usize, after: &[u8]) -> Option<(Piece<'_>, usize)> {
-    if control < LITERALS_MAX {
-        let bytes = after.get(..control + 1)?;
-        return Some((Piece::Literals(bytes), bytes.len()));
-    }
-    let (mut length, mut taken) = (control >> 5, 0);
-    if length == LONG_MATCH {
-        length += usize::from(*after.first()?);
-        taken = 1;
-    }
-    let low = usize::from(*after.get(taken)?);
-    let distance = ((control & (LITERALS_MAX - 1)) << 8 | low) + 1;
-    Some((Piece::Match { distance, length: length + 2 }, taken + 1))
-}
-
-/// Appends `length` bytes from `distance` before the end on; those may be among the appended ones.
-fn repeat(out: &mut Vec<u8>, distance: usize, length: usize) -> Result<(), Invalid> {
-    let from = out.len().checked_sub(distance).ok_or(Invalid)?;
-    let end = out.len() + length;
-    while out.len() < end {
-        let upto = out.len().min(from + (end - out.len()));
-        out.extend_from_within(from..upto);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

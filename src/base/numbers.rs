@@ -82,14 +82,28 @@ fn decimal_digits(digits: &[u8]) -> Option<u64> {
 /// leading blanks, hexadecimal and infinite ones included; no NaN, and nothing that overflows, or
 /// underflows to zero.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    if let Some(value) = parse_whole(text) {
+        return Some(value);
+    }
     let literal = FloatLiteral::read(text)?;
     let (value, is_exact) = literal.convert()?;
     is_exact.then_some(value)
 }
 
+/// An integer that is short enough to be exact as a double: the most common spelling of one, read
+/// without a look at all others.
+#[inline]
+fn parse_whole(text: &[u8]) -> Option<f64> {
+    const BYTES_MAX: usize = 15;
+    if text.len() <= BYTES_MAX { parse_i64(text).map(|n| n as f64) } else { None }
+}
+
 /// A double as C's `strtod` takes it, for arguments that Redis hands to it: up to the first zero
 /// byte, blanks in front included, and what overflows is infinite. Nothing at all is 0.
 pub fn strtod(text: &[u8]) -> Option<f64> {
+    if let Some(value) = parse_whole(text) {
+        return Some(value);
+    }
     let text = text.split(|b| *b == 0).next().unwrap_or_default();
     if text.is_empty() {
         return Some(0.0);

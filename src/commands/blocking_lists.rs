@@ -143,3 +143,6 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[KeySpec::key(1, &[RW, ACCESS, DELETE]), KeySpec::key(2, &[RW, INSERT])])
         .deprecated("6.2.0", "`BLMOVE` with `RIGHT LEFT`"),
 ];
+
+#[cfg(test)]
+mod tests;

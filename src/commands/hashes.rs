@@ -13,7 +13,7 @@ use crate::dispatch::declare::*;
 use crate::keyspace::events::EventClass;
 use crate::keyspace::{Free, Key, Keyspace, RecordMut};
 use crate::resp::{Args, Error, Reply};
-use crate::value::hash::Limits;
+use crate::value::hash::{Limits, Live};
 use crate::value::{Hash, NewValue, Value, ValueMut, ValueRef};
 
 /// Fields that one HRANDFIELD gives at most if it may give any of them again: the replies of more
@@ -24,18 +24,40 @@ const REPEATED_FIELDS_MAX: u64 = 1 << 27;
 
 /// The hash at a key, to be read.
 #[inline]
-fn read_hash<'k>(
+pub(super) fn read_hash<'k>(
     keyspace: &'k mut Keyspace,
     db: usize,
     key: &Key<'_>,
-) -> Result<Option<&'k Hash>, Error> {
+) -> Result<Option<Live<'k>>, Error> {
+    keyspace.expire_fields_to_read(db, key);
+    let clock = keyspace.field_clock();
     match keyspace.lookup_read(db, key) {
         Some(record) => match record.value() {
-            ValueRef::Hash(hash) => Ok(Some(hash)),
+            ValueRef::Hash(hash) => Ok(Some(Live::new(hash, clock))),
             _ => Err(Error::WrongType),
         },
         None => Ok(None),
     }
+}
+
+/// The hash at a key, to be changed. None of the fields is left whose time is over.
+#[inline]
+pub(super) fn write_hash<'k, 'f>(
+    keyspace: &'k mut Keyspace,
+    db: usize,
+    key: &Key<'_>,
+    fields: impl Iterator<Item = &'f [u8]>,
+) -> Result<Option<&'k mut Hash>, Error> {
+    keyspace.expire_fields_to_write(db, key);
+    let clock = keyspace.field_clock();
+    let Some(record) = keyspace.lookup_write(db, key) else { return Ok(None) };
+    let hash = hash_mut(record)?;
+    if hash.next_expiry().is_some_and(|at_ms| at_ms < clock) {
+        for field in fields {
+            hash.remove_if_due(field, clock);
+        }
+    }
+    Ok(Some(hash))
 }
 
 #[inline]
@@ -49,14 +71,15 @@ fn hash_mut(record: RecordMut<'_>) -> Result<&mut Hash, Error> {
 /// Changes the hash at the command's key. Where there is none it is made: unless it fails, `change`
 /// sets a field.
 #[inline]
-fn edit_hash<R>(
+pub(super) fn edit_hash<R>(
     ctx: &mut Context<'_>,
     change: impl FnOnce(&mut Hash, Limits) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let (key, db, limits) = (ctx.key(1), ctx.client.db, limits(ctx.core));
     let keyspace = &mut ctx.core.keyspace;
-    if let Some(record) = keyspace.lookup_write(db, &key) {
-        return change(hash_mut(record)?, limits);
+    // Values among the fields do no harm: whatever has expired may go.
+    if let Some(hash) = write_hash(keyspace, db, &key, ctx.args.iter_from(2))? {
+        return change(hash, limits);
     }
     let mut hash = Hash::new();
     let result = change(&mut hash, limits)?;
@@ -69,6 +92,7 @@ fn edit_hash<R>(
 fn changed(ctx: &mut Context<'_>, event: &'static str, fields: usize) {
     let (key, db) = (ctx.key(1), ctx.client.db);
     let keyspace = &mut ctx.core.keyspace;
+    keyspace.note_fields_if_any(db, &key);
     keyspace.signal_modified(db, &key);
     keyspace.notify(EventClass::HASH, event, db, &key);
     keyspace.dirty += fields as u64;
@@ -82,7 +106,7 @@ fn reply_element(reply: &mut Reply, element: Element<'_>) {
     }
 }
 
-fn reply_value(reply: &mut Reply, value: Option<Element<'_>>) {
+pub(super) fn reply_value(reply: &mut Reply, value: Option<Element<'_>>) {
     match value {
         Some(value) => reply_element(reply, value),
         None => reply.null(),
@@ -139,7 +163,7 @@ pub(super) fn hincrby(ctx: &mut Context<'_>) -> Result<(), Error> {
     let sum = edit_hash(ctx, |hash, limits| {
         let old = hash.get(field).map_or(Ok(0), element_i64)?;
         let sum = old.checked_add(increment).ok_or(Error::Overflow)?;
-        hash.set(field, itoa::Buffer::new().format(sum).as_bytes(), limits);
+        hash.set_keeping(field, itoa::Buffer::new().format(sum).as_bytes(), limits);
         Ok(sum)
     })?;
     changed(ctx, "hincrby", 1);
@@ -165,7 +189,7 @@ pub(super) fn hincrbyfloat(ctx: &mut Context<'_>) -> Result<(), Error> {
     let sum = edit_hash(ctx, |hash, limits| {
         let old = hash.get(field).map_or(Ok(LongDouble::from_i64(0)), element_float)?;
         let sum = old.checked_add(increment).ok_or(Error::FloatOverflow)?.to_human();
-        hash.set(field, sum.as_bytes(), limits);
+        hash.set_keeping(field, sum.as_bytes(), limits);
         Ok(sum)
     })?;
     changed(ctx, "hincrbyfloat", 1);
@@ -186,11 +210,10 @@ fn element_float(element: Element<'_>) -> Result<LongDouble, Error> {
 pub(super) fn hdel(ctx: &mut Context<'_>) -> Result<(), Error> {
     let (key, db, args) = (ctx.key(1), ctx.client.db, ctx.args);
     let keyspace = &mut ctx.core.keyspace;
-    let Some(record) = keyspace.lookup_write(db, &key) else {
+    let Some(hash) = write_hash(keyspace, db, &key, args.iter_from(2))? else {
         ctx.client.reply.int(0);
         return Ok(());
     };
-    let hash = hash_mut(record)?;
     let mut deleted = 0;
     for field in args.iter_from(2) {
         deleted += usize::from(hash.remove(field));
@@ -241,7 +264,7 @@ pub(super) fn hexists(ctx: &mut Context<'_>) -> Result<(), Error> {
 
 /// HLEN key
 pub(super) fn hlen(ctx: &mut Context<'_>) -> Result<(), Error> {
-    reply_number(ctx, |hash, _| hash.len() as i64)
+    reply_number(ctx, |hash, _| hash.stored() as i64)
 }
 
 /// HSTRLEN key field
@@ -252,7 +275,7 @@ pub(super) fn hstrlen(ctx: &mut Context<'_>) -> Result<(), Error> {
 /// Replies with a number that the hash gives; 0 where there is none.
 fn reply_number(
     ctx: &mut Context<'_>,
-    number: impl FnOnce(&Hash, &Args<'_>) -> i64,
+    number: impl FnOnce(Live<'_>, &Args<'_>) -> i64,
 ) -> Result<(), Error> {
     let key = ctx.key(1);
     let hash = read_hash(&mut ctx.core.keyspace, ctx.client.db, &key)?;
@@ -265,8 +288,8 @@ pub(super) fn hgetall(ctx: &mut Context<'_>) -> Result<(), Error> {
     let key = ctx.key(1);
     let hash = read_hash(&mut ctx.core.keyspace, ctx.client.db, &key)?;
     let reply = &mut ctx.client.reply;
-    reply.map(hash.map_or(0, Hash::len));
-    for (field, value) in hash.into_iter().flat_map(Hash::iter) {
+    reply.map(hash.map_or(0, Live::len));
+    for (field, value) in hash.into_iter().flat_map(Live::iter) {
         reply_element(reply, field);
         reply_element(reply, value);
     }
@@ -291,8 +314,8 @@ fn reply_all(
     let key = ctx.key(1);
     let hash = read_hash(&mut ctx.core.keyspace, ctx.client.db, &key)?;
     let reply = &mut ctx.client.reply;
-    reply.array(hash.map_or(0, Hash::len));
-    for (field, value) in hash.into_iter().flat_map(Hash::iter) {
+    reply.array(hash.map_or(0, Live::len));
+    for (field, value) in hash.into_iter().flat_map(Live::iter) {
         reply_element(reply, part(field, value));
     }
     Ok(())
@@ -366,12 +389,14 @@ pub(super) fn hrandfield(ctx: &mut Context<'_>) -> Result<(), Error> {
         if with_values { reply.pairs(count) } else { reply.array(count) }
     };
     match draw {
+        Draw::One if hash.is_empty() => reply.null(),
         Draw::One => hash.pick(rng, 1, |field, _| reply_element(reply, field)),
         Draw::Different(count) => {
             let count = usize::try_from(count).map_or(hash.len(), |count| count.min(hash.len()));
             begin(reply, count);
             hash.sample(rng, count, |field, value| put(reply, field, value));
         }
+        Draw::Repeated(_) if hash.is_empty() => reply.array(0),
         Draw::Repeated(count) => {
             begin(reply, count as usize);
             hash.pick(rng, count as usize, |field, value| put(reply, field, value));

@@ -1,7 +1,7 @@
 //! Commands on lists that never wait; `blocking_lists` has those that do. Called by dispatch; all
-//! access to keys goes through the keyspace. A handler that takes the last element of a list removes
-//! its key, and tells `value` before elements are added and after they are removed, so that
-//! encodings change as in Redis.
+//! access to keys goes through the keyspace. A handler that takes the last element of a list
+//! removes its key, and tells `value` before elements are added and after they are removed, so
+//! that encodings change as in Redis.
 
 use std::ops::Range;
 

@@ -13,6 +13,7 @@ pub mod debug;
 pub mod dump;
 mod expire;
 pub mod geo;
+pub mod hash_fields;
 pub mod hashes;
 pub mod hyperloglog;
 mod key_batches;
@@ -40,6 +41,7 @@ mod string_options;
 pub mod strings;
 pub mod transactions;
 pub mod zset_algebra;
+pub mod zset_blocking;
 pub mod zset_pops;
 pub mod zset_ranges;
 pub mod zsets;
@@ -62,6 +64,7 @@ pub const FAMILIES: &[&[Command]] = &[
     debug::COMMANDS,
     dump::COMMANDS,
     geo::COMMANDS,
+    hash_fields::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
@@ -80,6 +83,7 @@ pub const FAMILIES: &[&[Command]] = &[
     strings::COMMANDS,
     transactions::COMMANDS,
     zset_algebra::COMMANDS,
+    zset_blocking::COMMANDS,
     zset_pops::COMMANDS,
     zset_ranges::COMMANDS,
     zsets::COMMANDS,

@@ -31,6 +31,8 @@ pub(super) enum Layout {
     Flat,
     /// An array of member and score for each.
     Nested,
+    /// The key, then member and score by turns.
+    KeyAndFlat,
     /// The key, and an array of such arrays.
     KeyAndNested,
 }
@@ -40,6 +42,10 @@ impl Layout {
         match self {
             Layout::Flat => reply.array(2 * count),
             Layout::Nested => reply.array(count),
+            Layout::KeyAndFlat => {
+                reply.array(2 * count + 1);
+                reply.bulk(key.bytes());
+            }
             Layout::KeyAndNested => {
                 reply.array(2);
                 reply.bulk(key.bytes());

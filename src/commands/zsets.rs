@@ -657,3 +657,65 @@ pub const COMMANDS: &[Command] = &[
         .categories(&[SORTEDSET])
         .keys(&[KeySpec::key(1, &[RO, ACCESS])]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::FAMILIES;
+    use crate::config::Config;
+    use crate::core::client::ClientFlags;
+    use crate::core::{Client, ClientId, Core, Now};
+    use crate::dispatch::{Table, execute};
+    use crate::resp::OwnedArgs;
+
+    /// The events of a command, by name.
+    fn events_of(core: &mut Core, table: &'static Table, line: &str) -> Vec<&'static str> {
+        let mut client = Client::new(ClientId(1), 0, 0);
+        client.flags |= ClientFlags::AUTHENTICATED;
+        let args = OwnedArgs::from_parts(line.split(' ').map(str::as_bytes));
+        let prepared = execute::prepare(core, table, args.args());
+        execute::process(core, &mut client, table, &prepared);
+        core.keyspace.take_events().into_iter().map(|event| event.name).collect()
+    }
+
+    #[test]
+    fn events_are_those_of_redis() {
+        let table = Table::new(FAMILIES).leak();
+        let mut core = Core::new(Config::default(), table.full_names(), Now { unix_us: 1 });
+        core.keyspace.set_events(EventClass::all());
+        let dialogue: [(&str, &[&str]); 25] = [
+            ("ZADD z 1 a 2 b", &["new", "zadd"]),
+            ("ZADD z 1 a", &[]),
+            ("ZADD z 3 a", &["zadd"]),
+            ("ZADD z XX 3 c", &[]),
+            ("ZINCRBY z 1 a", &["zincr"]),
+            ("ZINCRBY z 0 a", &[]),
+            ("ZADD z INCR 1 a", &["zincr"]),
+            ("ZREM z none", &[]),
+            ("ZREM z a", &["zrem"]),
+            ("ZREM z b", &["zrem", "del"]),
+            ("ZADD z 1 a 2 b 3 c 4 d 5 e", &["new", "zadd"]),
+            ("ZPOPMIN z 2", &["zpopmin"]),
+            ("ZMPOP 1 z MAX", &["zpopmax"]),
+            ("ZREMRANGEBYSCORE z 9 9", &[]),
+            ("ZREMRANGEBYSCORE z 3 3", &["zremrangebyscore"]),
+            ("ZRANGESTORE to z 0 -1", &["new", "zrangestore"]),
+            ("ZUNIONSTORE to 1 z", &["zunionstore"]),
+            ("ZINTERSTORE to 2 z none", &["del"]),
+            ("ZDIFFSTORE to 2 z none", &["new", "zdiffstore"]),
+            ("ZREMRANGEBYRANK to 0 -1", &["zremrangebyrank", "del"]),
+            ("ZREMRANGEBYLEX z - +", &["zremrangebylex", "del"]),
+            ("GEOADD g 1 1 a", &["new", "zadd"]),
+            ("GEOSEARCHSTORE h g FROMMEMBER a BYRADIUS 1 m", &["new", "geosearchstore"]),
+            ("GEORADIUS g 1 1 1 km STORE h", &["georadiusstore"]),
+            ("GEORADIUS g 9 9 1 km STORE h", &["del"]),
+        ];
+        for (line, events) in dialogue {
+            let found: Vec<_> = events_of(&mut core, table, line)
+                .into_iter()
+                .filter(|name| *name != "keymiss")
+                .collect();
+            assert_eq!(found, events, "{line}");
+        }
+    }
+}

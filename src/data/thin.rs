@@ -45,8 +45,8 @@ pub unsafe trait Thin: Sized {
 /// Bytes in one allocation, the first four of which are their number, all of them included, in
 /// little endian and with a mark in the highest bits. There are at least those four.
 ///
-/// Invariant: `ptr` is an allocation of `layout(len())`, of which `len()` bytes are initialised, and
-/// which nobody else frees.
+/// Invariant: `ptr` is an allocation of `layout(size())`, of which `size()` bytes are initialised,
+/// and which nobody else frees.
 #[repr(transparent)]
 pub struct ThinBytes<const MARK: u32> {
     ptr: NonNull<u8>,
@@ -60,8 +60,8 @@ unsafe impl<const MARK: u32> Sync for ThinBytes<MARK> {}
 #[inline]
 fn layout(len: usize) -> Layout {
     let class = match len {
-        ..=ALIGN => ALIGN,
-        ..=SMALL_MAX => size_class(len),
+        0..=ALIGN => ALIGN,
+        _ if len <= SMALL_MAX => size_class(len),
         _ => usable_size(len),
     };
     Layout::from_size_align(class, ALIGN).expect("lengths have at most 31 bits")
@@ -91,7 +91,7 @@ impl<const MARK: u32> ThinBytes<MARK> {
 
     /// How many bytes there are.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         // SAFETY: the word is initialised and aligned.
         let word = u32::from_le(unsafe { self.ptr.cast::<u32>().read() });
         (word & !mark_mask(MARK)) as usize
@@ -101,7 +101,7 @@ impl<const MARK: u32> ThinBytes<MARK> {
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         // SAFETY: so many bytes are initialised, and borrowed with the value.
-        unsafe { std::slice::from_raw_parts(self.ptr.as_ptr(), self.len()) }
+        unsafe { std::slice::from_raw_parts(self.ptr.as_ptr(), self.size()) }
     }
 
     /// The bytes behind the word.
@@ -113,14 +113,14 @@ impl<const MARK: u32> ThinBytes<MARK> {
     /// The bytes behind the word, to be changed.
     #[inline]
     pub fn tail_mut(&mut self) -> &mut [u8] {
-        let tail = self.len() - WORD;
+        let tail = self.size() - WORD;
         // SAFETY: so many bytes behind the word are initialised, and borrowed with the value.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.as_ptr().add(WORD), tail) }
     }
 
     /// Bytes of the heap that are taken.
     pub fn heap_bytes(&self) -> usize {
-        layout(self.len()).size()
+        layout(self.size()).size()
     }
 
     /// Moves what follows `old` bytes at `at`, which is behind the word, to where `new` bytes end:
@@ -130,7 +130,7 @@ impl<const MARK: u32> ThinBytes<MARK> {
     /// # Panics
     /// If these bytes are not there, or those that become of them are more than may be.
     pub fn resize_gap(&mut self, at: usize, old: usize, new: usize) {
-        let before = self.len();
+        let before = self.size();
         let end = at.checked_add(old).filter(|&end| at >= WORD && end <= before);
         let end = end.expect("the bytes are there");
         let after = checked(before - old + new, Self::LEN_MAX);
@@ -180,7 +180,7 @@ fn checked(len: usize, max: usize) -> usize {
 impl<const MARK: u32> Drop for ThinBytes<MARK> {
     fn drop(&mut self) {
         // SAFETY: the bytes own this allocation, which was made with this layout.
-        unsafe { dealloc(self.ptr.as_ptr(), layout(self.len())) };
+        unsafe { dealloc(self.ptr.as_ptr(), layout(self.size())) };
     }
 }
 
@@ -458,7 +458,7 @@ mod tests {
                 let kept = old.min(new);
                 model.splice(at + kept..at + old, std::iter::repeat_n(0, new - kept));
                 prop_assert_eq!(thin.tail(), &model[..]);
-                prop_assert_eq!(thin.len(), WORD + model.len());
+                prop_assert_eq!(thin.size(), WORD + model.len());
                 if let Some(last) = thin.tail_mut().last_mut() {
                     *last = new as u8;
                     *model.last_mut().unwrap() = new as u8;

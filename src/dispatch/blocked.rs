@@ -257,6 +257,3 @@ pub fn redirect_if_moved(core: &mut Core, table: &'static Table, id: ClientId) {
         unblock(core, table, id, End::Failed(&error));
     }
 }
-
-#[cfg(test)]
-mod tests;

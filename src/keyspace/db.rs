@@ -3,6 +3,7 @@
 //! keyspace, which adds all side effects; nothing here knows time, clients or statistics.
 
 use super::Key;
+use super::field_expiry::FieldExpiries;
 use super::slot::{Slot, SlotCounts};
 use super::slot_table::{Counts, Doomed, Of, Probe, SlotTable};
 use crate::base::limits::SLOTS;
@@ -62,6 +63,17 @@ impl Db {
         self.counts.of(of)
     }
 
+    /// Hashes with fields that expire.
+    #[inline]
+    pub(super) fn field_expiries(&self) -> &FieldExpiries {
+        &self.counts.fields
+    }
+
+    /// A key that is not there is in no list.
+    pub(super) fn forget_fields(&mut self, key: &[u8]) {
+        self.counts.fields.forget(key);
+    }
+
     #[inline]
     pub(super) fn get(&self, key: &Key<'_>) -> Option<&Record> {
         self.table(key.slot)?.get(key)
@@ -112,6 +124,9 @@ impl Db {
         let table = std::mem::take(self.tables.get_mut(slot.index())?);
         self.counts.keys.clear_slot(slot);
         self.counts.expires.clear_slot(slot);
+        if !self.counts.fields.is_empty() {
+            table.iter().for_each(|record| self.counts.fields.forget(record.key()));
+        }
         Some(table)
     }
 

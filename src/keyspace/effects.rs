@@ -17,6 +17,8 @@ pub struct KeyspaceStats {
     pub misses: u64,
     /// Keys removed because their time was over.
     pub expired_keys: u64,
+    /// Fields of hashes removed because their time was over.
+    pub expired_subkeys: u64,
     /// Estimated share of keys among those with an expiry whose time is over, from 0 to 1.
     pub expired_stale_share: f64,
     /// Active expiry stopped because its time was up.

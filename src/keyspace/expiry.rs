@@ -73,10 +73,10 @@ pub(super) struct Expirer {
 
 /// What one cycle or slice came to.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
+pub(super) struct Tally {
     sampled: usize,
     expired: usize,
-    time_is_up: bool,
+    pub(super) time_is_up: bool,
 }
 
 impl Keyspace {
@@ -169,7 +169,10 @@ impl Keyspace {
             // time.
             let db = self.expirer.next_db % all;
             self.expirer.next_db = db + 1;
-            self.expire_in_db(db, effort, &mut tally, || elapsed_us() >= limit_us);
+            self.expire_fields_in_db(db, &mut tally, || elapsed_us() >= limit_us);
+            if !tally.time_is_up {
+                self.expire_in_db(db, effort, &mut tally, || elapsed_us() >= limit_us);
+            }
             if tally.time_is_up {
                 break;
             }

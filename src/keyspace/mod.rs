@@ -12,6 +12,7 @@ mod effects;
 pub mod events;
 pub mod eviction;
 pub mod expiry;
+mod field_expiry;
 mod garbage;
 mod slot;
 mod slot_table;

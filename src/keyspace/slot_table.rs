@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
 use super::Key;
+use super::field_expiry::FieldExpiries;
 use super::slot::{Slot, SlotCounts};
 use crate::base::rng::Rng;
 use crate::data::hashtable::{Entry, Found, Iter, Lookup, Stats, Table};
@@ -39,16 +40,22 @@ impl Entry for Alias {
     }
 }
 
-/// How many keys there are, and how many of them expire.
+/// How many keys there are, how many of them expire, and which have fields that expire.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) keys: SlotCounts,
     pub(super) expires: SlotCounts,
+    /// Hashes with fields that expire, of all slots.
+    pub(super) fields: FieldExpiries,
 }
 
 impl Counts {
     pub(super) fn new(slots: usize) -> Self {
-        Counts { keys: SlotCounts::new(slots), expires: SlotCounts::new(slots) }
+        Counts {
+            keys: SlotCounts::new(slots),
+            expires: SlotCounts::new(slots),
+            fields: FieldExpiries::default(),
+        }
     }
 
     #[inline]
@@ -128,6 +135,7 @@ impl SlotTable {
             self.expires.insert(key.hash, Alias::of(&record));
             counts.expires.increment(key.slot);
         }
+        counts.fields.note(&record);
         self.keys.insert(key.hash, record);
         counts.keys.increment(key.slot);
     }
@@ -261,6 +269,25 @@ impl<'t> RecordMut<'t> {
         self.record.boxed_mut()
     }
 
+    /// Removes fields of a hash whose time was over before `now_ms`, at most so many; how many, and
+    /// whether none is left.
+    pub(super) fn expire_fields(&mut self, now_ms: i64, max: usize) -> (usize, bool) {
+        let removed = match self.record.boxed_mut() {
+            Some(ValueMut::Hash(hash)) => {
+                let removed = hash.remove_due(now_ms, max);
+                (removed, hash.is_empty())
+            }
+            _ => (0, false),
+        };
+        self.note_fields();
+        removed
+    }
+
+    /// Notes when the next field of a hash expires, or that none does.
+    pub(super) fn note_fields(&mut self) {
+        self.place.counts.fields.note(self.record);
+    }
+
     /// Replaces value and expiry.
     #[inline]
     pub(super) fn assign(&mut self, value: NewValue<'_>, expire_at: Option<i64>) -> Option<Value> {
@@ -294,6 +321,7 @@ impl<'t> RecordMut<'t> {
             }
             (true, true) | (false, false) => {}
         }
+        counts.fields.note(self.record);
         result
     }
 }
@@ -316,6 +344,9 @@ impl Doomed<'_> {
         if record.has_expire() {
             expires.remove(hash, record.key());
             counts.expires.decrement(slot);
+        }
+        if !counts.fields.is_empty() {
+            counts.fields.forget(record.key());
         }
         counts.keys.decrement(slot);
         self.found.remove()

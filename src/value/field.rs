@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! field length 1 | value length 1 | field length 4, if long | value length 4, if long
-//!                | field | value
+//!                | expiry 8, if any | field | value
 //! ```
 //!
 //! Sizes are rounded up to the allocator's classes, so a value of about the same length is written
-//! in place. The highest bit of the first byte is always clear. Called by `hash`, which files
-//! fields in a table by their names; knows nothing of tables, listpacks and encodings.
+//! in place. The highest bit of the first byte tells whether there is an expiry. Called by `hash`,
+//! which files fields in a table by their names; knows nothing of tables, listpacks and encodings.
 
 #![allow(unsafe_code)]
 
@@ -22,6 +22,8 @@ use crate::data::hashtable::Entry;
 const HEADER_BYTES: usize = 2;
 /// Bytes of a length that does not fit the header.
 const LONG_BYTES: usize = size_of::<u32>();
+/// The bit of the first byte that tells of an expiry.
+const EXPIRES: u8 = 0x80;
 /// Stands in the header for a length that follows it.
 const LONG_FIELD: u8 = 0x7f;
 const LONG_VALUE: u8 = 0xff;
@@ -33,6 +35,7 @@ const _: () = assert!(size_of::<Option<Field>>() == 8);
 struct Shape {
     field_len: usize,
     value_len: usize,
+    expires: bool,
 }
 
 impl Shape {
@@ -44,9 +47,13 @@ impl Shape {
         self.value_len >= usize::from(LONG_VALUE)
     }
 
-    fn field_at(self) -> usize {
+    fn expiry_at(self) -> usize {
         let long = usize::from(self.field_is_long()) + usize::from(self.value_is_long());
         HEADER_BYTES + long * LONG_BYTES
+    }
+
+    fn field_at(self) -> usize {
+        self.expiry_at() + if self.expires { size_of::<i64>() } else { 0 }
     }
 
     fn value_at(self) -> usize {
@@ -86,9 +93,16 @@ impl Field {
     /// # Panics
     /// If name or value has 4 GiB or more: neither requests nor files carry so long strings.
     pub fn new(field: &[u8], value: &[u8]) -> Self {
+        Field::expiring(field, value, None)
+    }
+
+    /// A new field that may expire, in milliseconds since the Unix epoch; panics as
+    /// [`Field::new`] does.
+    pub fn expiring(field: &[u8], value: &[u8], expire_at: Option<i64>) -> Self {
         check_length(field);
         check_length(value);
-        let shape = Shape { field_len: field.len(), value_len: value.len() };
+        let expires = expire_at.is_some();
+        let shape = Shape { field_len: field.len(), value_len: value.len(), expires };
         let layout = shape.layout();
         // SAFETY: no field has an empty layout.
         let ptr = NonNull::new(unsafe { alloc(layout) });
@@ -96,6 +110,9 @@ impl Field {
         // SAFETY: the allocation is new, and has room for all parts of `shape`.
         unsafe {
             new.write_header(shape);
+            if let Some(at_ms) = expire_at {
+                new.at(shape.expiry_at()).cast::<i64>().write_unaligned(at_ms);
+            }
             let at = new.at(shape.field_at());
             ptr::copy_nonoverlapping(field.as_ptr(), at, field.len());
             new.write_value(shape, value);
@@ -119,21 +136,47 @@ impl Field {
         unsafe { std::slice::from_raw_parts(self.at(shape.value_at()), shape.value_len) }
     }
 
-    /// Replaces the value, in place if it fits; panics as [`Field::new`] does.
+    /// When the field expires, in milliseconds since the Unix epoch.
+    #[inline]
+    pub fn expire_at(&self) -> Option<i64> {
+        // SAFETY: the header is initialised.
+        if unsafe { self.ptr.read() } & EXPIRES == 0 {
+            return None;
+        }
+        // SAFETY: a field that expires has a time there, initialised.
+        Some(unsafe { self.at(self.shape().expiry_at()).cast::<i64>().read_unaligned() })
+    }
+
+    /// Sets, changes or removes the expiry.
+    pub fn set_expire(&mut self, expire_at: Option<i64>) {
+        let shape = self.shape();
+        match expire_at {
+            // SAFETY: a field that expires has room for the time there.
+            Some(at_ms) if shape.expires => unsafe {
+                self.at(shape.expiry_at()).cast::<i64>().write_unaligned(at_ms);
+            },
+            None if !shape.expires => {}
+            _ => *self = Field::expiring(self.field(), self.value(), expire_at),
+        }
+    }
+
+    /// Replaces the value, in place if it fits; the expiry stays. Panics as [`Field::new`] does.
     #[inline]
     pub fn set_value(&mut self, value: &[u8]) {
         check_length(value);
         let old = self.shape();
         let new = Shape { value_len: value.len(), ..old };
         if new.class() != old.class() {
-            *self = Field::new(self.field(), value);
+            *self = Field::expiring(self.field(), value, self.expire_at());
             return;
         }
-        // SAFETY: the allocation has room for all parts of `new`. The name moves before the header
-        // may grow into it, and `copy` allows overlap; `value` is borrowed, so it lies elsewhere.
+        // SAFETY: the allocation has room for all parts of `new`. Expiry and name move before the
+        // header may grow into them, and `copy` allows overlap; `value` is borrowed, so it lies
+        // elsewhere.
         unsafe {
             if new.field_at() != old.field_at() {
-                ptr::copy(self.at(old.field_at()), self.at(new.field_at()), new.field_len);
+                let kept = old.value_at() - old.expiry_at();
+                ptr::copy(self.at(old.expiry_at()), self.at(new.expiry_at()), kept);
             }
             self.write_header(new);
             self.write_value(new, value);
@@ -160,7 +203,8 @@ impl Field {
     fn shape(&self) -> Shape {
         // SAFETY: the header is initialised.
         let [field, value] = unsafe { self.ptr.cast::<[u8; HEADER_BYTES]>().read() };
-        let mut shape = Shape { field_len: field.into(), value_len: value.into() };
+        let (field, expires) = (field & !EXPIRES, field & EXPIRES != 0);
+        let mut shape = Shape { field_len: field.into(), value_len: value.into(), expires };
         if field == LONG_FIELD || value == LONG_VALUE {
             let mut at = HEADER_BYTES;
             for (len, is_long) in [
@@ -184,8 +228,9 @@ impl Field {
     unsafe fn write_header(&mut self, shape: Shape) {
         let field = if shape.field_is_long() { LONG_FIELD } else { shape.field_len as u8 };
         let value = if shape.value_is_long() { LONG_VALUE } else { shape.value_len as u8 };
+        let mark = if shape.expires { EXPIRES } else { 0 };
         // SAFETY: the header and the long lengths lie before the field.
-        unsafe { self.ptr.cast::<[u8; HEADER_BYTES]>().write([field, value]) };
+        unsafe { self.ptr.cast::<[u8; HEADER_BYTES]>().write([field | mark, value]) };
         let mut at = HEADER_BYTES;
         for (len, is_long) in
             [(shape.field_len, shape.field_is_long()), (shape.value_len, shape.value_is_long())]
@@ -222,7 +267,7 @@ impl Entry for Field {
 
 impl Clone for Field {
     fn clone(&self) -> Self {
-        Field::new(self.field(), self.value())
+        Field::expiring(self.field(), self.value(), self.expire_at())
     }
 }
 
@@ -259,9 +304,9 @@ mod tests {
     #[test]
     fn classes_are_those_of_the_allocator() {
         for value_len in 0..5000 {
-            let class = Shape { field_len: 3, value_len }.class();
+            let class = Shape { field_len: 3, value_len, expires: false }.class();
             assert_eq!(crate::base::alloc::usable_size(class), class, "{value_len}");
-            let bytes = Shape { field_len: 3, value_len }.value_at() + value_len;
+            let bytes = Shape { field_len: 3, value_len, expires: false }.value_at() + value_len;
             assert_eq!(crate::base::alloc::usable_size(bytes), class, "{value_len}");
         }
     }
@@ -300,15 +345,22 @@ mod tests {
         #[test]
         fn behaves_as_a_pair(
             name in some_bytes(),
-            values in prop::collection::vec(some_bytes(), 1..30),
+            values in prop::collection::vec((some_bytes(), any::<Option<i64>>()), 1..30),
         ) {
-            let mut field = Field::new(&name, &values[0]);
-            prop_assert_eq!((field.field(), field.value()), (&name[..], &values[0][..]));
-            for value in &values {
+            let mut field = Field::new(&name, &values[0].0);
+            prop_assert_eq!((field.field(), field.value()), (&name[..], &values[0].0[..]));
+            let mut expire_at = None;
+            for (value, next) in &values {
                 let before = field.clone();
                 field.set_value(value);
                 prop_assert_eq!((field.field(), field.value()), (&name[..], &value[..]));
-                prop_assert_eq!(field.heap_bytes(), Field::new(&name, value).heap_bytes());
+                prop_assert_eq!((field.expire_at(), before.expire_at()), (expire_at, expire_at));
+                expire_at = *next;
+                field.set_expire(expire_at);
+                prop_assert_eq!((field.field(), field.value()), (&name[..], &value[..]));
+                prop_assert_eq!(field.expire_at(), expire_at);
+                let like = Field::expiring(&name, value, expire_at);
+                prop_assert_eq!(field.heap_bytes(), like.heap_bytes());
                 prop_assert_eq!(before.field(), &name[..]);
             }
         }

@@ -1,21 +1,31 @@
 //! Hashes: a listpack of fields and values by turns while both their number and their lengths are
-//! small, a hash table of [`Field`]s from then on, and for good. Which is decided here, by the
-//! limits that callers hand in. Called by the commands and the persistence formats; knows no keys
-//! and no configuration.
+//! small (by threes, with the expiry, once one of them was to expire), a hash table of [`Field`]s
+//! from then on, and for good. Which is decided here, by the limits that callers hand in. Called by
+//! the commands and the persistence formats; knows no keys, no configuration and no time: fields
+//! whose time is over are there until they are removed, and [`Live`] hides them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
 use super::Encoding;
 use super::field::Field;
-use crate::base::hash::hash;
 use crate::base::rng::Rng;
-use crate::data::hashtable::{self, Lookup, Stats, Table};
+use crate::data::hashtable::{self, Stats};
 use crate::data::listpack::{self, Cursor, Element, Listpack};
 use crate::data::thin::{Big, Either, Slim};
 
+mod fields;
+mod live;
 #[cfg(test)]
 mod tests;
+mod triplets;
+
+pub use live::Live;
+pub use triplets::NotTriplets;
+
+use fields::Fields;
+use triplets::Triplets;
 
 /// Buckets that one scan visits at most per field that is asked for (Redis: maxiterations).
 const SCAN_BUCKETS_PER_FIELD: usize = 10;
@@ -47,14 +57,26 @@ pub struct NotPairs;
 
 /// Fields with their values.
 #[derive(Clone)]
-pub struct Hash(Slim<Listpack, Big<Fields>>);
+pub struct Hash(Slim<Listpack, Big<Rich>>);
+
+/// What is more than fields and values.
+#[derive(Clone)]
+enum Rich {
+    Triplets(Triplets),
+    Table(Fields),
+}
 
 /// What a hash is.
-enum Repr<L, T> {
+enum Repr<L, E, T> {
     /// Fields and values by turns; no field twice.
     Listpack(L),
+    /// A small hash once a field was to expire.
+    Triplets(E),
     Table(T),
 }
+
+/// A field with its value, and when it expires.
+pub type Entry<'a> = (Element<'a>, Element<'a>, Option<i64>);
 
 impl Hash {
     /// A hash without fields: one that is to get some before anyone sees it.
@@ -63,18 +85,24 @@ impl Hash {
     }
 
     #[inline]
-    fn repr(&self) -> Repr<&Listpack, &Fields> {
+    fn repr(&self) -> Repr<&Listpack, &Triplets, &Fields> {
         match self.0.get() {
             Either::A(pairs) => Repr::Listpack(pairs),
-            Either::B(fields) => Repr::Table(fields),
+            Either::B(rich) => match &**rich {
+                Rich::Table(fields) => Repr::Table(fields),
+                Rich::Triplets(triplets) => Repr::Triplets(triplets),
+            },
         }
     }
 
     #[inline]
-    fn repr_mut(&mut self) -> Repr<&mut Listpack, &mut Fields> {
+    fn repr_mut(&mut self) -> Repr<&mut Listpack, &mut Triplets, &mut Fields> {
         match self.0.get_mut() {
             Either::A(pairs) => Repr::Listpack(pairs),
-            Either::B(fields) => Repr::Table(fields),
+            Either::B(rich) => match &mut **rich {
+                Rich::Table(fields) => Repr::Table(fields),
+                Rich::Triplets(triplets) => Repr::Triplets(triplets),
+            },
         }
     }
 
@@ -90,6 +118,16 @@ impl Hash {
         Ok(hash)
     }
 
+    /// The hash whose fields, values and expiries stand in a listpack by threes.
+    pub fn from_triplets(triplets: Listpack, limits: Limits) -> Result<Self, NotTriplets> {
+        let triplets = Triplets::from_listpack(triplets)?;
+        let mut hash = Hash(Slim::b(Big::from(Rich::Triplets(triplets))));
+        if hash.len() > limits.entries {
+            hash.make_table();
+        }
+        Ok(hash)
+    }
+
     // ---- reading
 
     /// How many fields there are.
@@ -97,6 +135,7 @@ impl Hash {
     pub fn len(&self) -> usize {
         match self.repr() {
             Repr::Listpack(pairs) => pairs.len() / 2,
+            Repr::Triplets(triplets) => triplets.len(),
             Repr::Table(fields) => fields.table.len(),
         }
     }
@@ -106,6 +145,7 @@ impl Hash {
     pub fn is_empty(&self) -> bool {
         match self.repr() {
             Repr::Listpack(pairs) => pairs.is_empty(),
+            Repr::Triplets(triplets) => triplets.is_empty(),
             Repr::Table(fields) => fields.table.is_empty(),
         }
     }
@@ -114,6 +154,7 @@ impl Hash {
     pub fn encoding(&self) -> Encoding {
         match self.repr() {
             Repr::Listpack(_) => Encoding::Listpack,
+            Repr::Triplets(_) => Encoding::ListpackEx,
             Repr::Table(_) => Encoding::Hashtable,
         }
     }
@@ -122,14 +163,17 @@ impl Hash {
     pub fn heap_bytes(&self) -> usize {
         match self.repr() {
             Repr::Listpack(pairs) => pairs.heap_bytes(),
-            Repr::Table(fields) => Big::<Fields>::heap_bytes() + fields.heap_bytes(),
+            Repr::Triplets(triplets) => {
+                Big::<Rich>::heap_bytes() + triplets.listpack().heap_bytes()
+            }
+            Repr::Table(fields) => Big::<Rich>::heap_bytes() + fields.heap_bytes(),
         }
     }
 
     /// How much work freeing is.
     pub fn free_effort(&self) -> usize {
         match self.repr() {
-            Repr::Listpack(_) => 1,
+            Repr::Listpack(_) | Repr::Triplets(_) => 1,
             Repr::Table(fields) => fields.table.len(),
         }
     }
@@ -138,6 +182,23 @@ impl Hash {
     pub fn listpack(&self) -> Option<&Listpack> {
         match self.repr() {
             Repr::Listpack(pairs) => Some(pairs),
+            Repr::Triplets(_) | Repr::Table(_) => None,
+        }
+    }
+
+    /// The fields, values and expiries by threes, if that is how they are stored.
+    pub fn triplets(&self) -> Option<&Listpack> {
+        match self.repr() {
+            Repr::Triplets(triplets) => Some(triplets.listpack()),
+            Repr::Listpack(_) | Repr::Table(_) => None,
+        }
+    }
+
+    /// The fields and values by turns, without what expires when; `None` for a table.
+    pub fn to_pairs(&self) -> Option<Cow<'_, Listpack>> {
+        match self.repr() {
+            Repr::Listpack(pairs) => Some(Cow::Borrowed(pairs)),
+            Repr::Triplets(triplets) => Some(Cow::Owned(triplets.to_pairs())),
             Repr::Table(_) => None,
         }
     }
@@ -145,7 +206,7 @@ impl Hash {
     /// The shape of the table, if there is one. Takes time in proportion to its size.
     pub fn table_stats(&self) -> Option<Stats> {
         match self.repr() {
-            Repr::Listpack(_) => None,
+            Repr::Listpack(_) | Repr::Triplets(_) => None,
             Repr::Table(fields) => Some(fields.table.stats()),
         }
     }
@@ -155,9 +216,29 @@ impl Hash {
     pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
         match self.repr() {
             Repr::Listpack(pairs) => find_value(pairs, field).map(|at| pairs.at(at)),
+            Repr::Triplets(triplets) => Some(triplets.at(triplets.find(field)?)?.0),
+            Repr::Table(fields) => fields.get(field).map(|found| Element::Bytes(found.value())),
+        }
+    }
+
+    /// The value of a field, and when it expires.
+    pub fn entry(&self, field: &[u8]) -> Option<(Element<'_>, Option<i64>)> {
+        match self.repr() {
+            Repr::Listpack(_) => self.get(field).map(|value| (value, None)),
+            Repr::Triplets(triplets) => triplets.at(triplets.find(field)?),
             Repr::Table(fields) => {
-                fields.table.get(hash(field), field).map(|found| Element::Bytes(found.value()))
+                fields.get(field).map(|found| (Element::Bytes(found.value()), found.expire_at()))
             }
+        }
+    }
+
+    /// When the next field expires, if any does.
+    #[inline]
+    pub fn next_expiry(&self) -> Option<i64> {
+        match self.repr() {
+            Repr::Listpack(_) => None,
+            Repr::Triplets(triplets) => triplets.next_expiry(),
+            Repr::Table(fields) => fields.next_expiry(),
         }
     }
 
@@ -166,38 +247,51 @@ impl Hash {
     pub fn contains(&self, field: &[u8]) -> bool {
         match self.repr() {
             Repr::Listpack(pairs) => pairs.find(field, 1).is_some(),
-            Repr::Table(fields) => fields.table.contains(hash(field), field),
+            Repr::Triplets(triplets) => triplets.find(field).is_some(),
+            Repr::Table(fields) => fields.get(field).is_some(),
         }
     }
 
     /// All fields with their values; those of a listpack in its order.
-    pub fn iter(&self) -> Iter<'_> {
+    pub fn iter(&self) -> impl Iterator<Item = (Element<'_>, Element<'_>)> {
+        self.entries().map(|(field, value, _)| (field, value))
+    }
+
+    /// All fields with value and expiry; those of a listpack in its order.
+    pub fn entries(&self) -> Iter<'_> {
         Iter(match self.repr() {
-            Repr::Listpack(pairs) => Walk::Listpack(Pairs(pairs.iter())),
+            Repr::Listpack(pairs) => Walk::Listpack(pairs.iter()),
+            Repr::Triplets(triplets) => Walk::Triplets(triplets.iter()),
             Repr::Table(fields) => Walk::Table(fields.table.iter()),
         })
     }
 
     /// Visits about `count` fields and returns the cursor to go on with, 0 at the end, as
-    /// [`Table::scan`]. Fields of a listpack are all visited at once.
+    /// [`hashtable::Table::scan`]. Fields of a listpack are all visited at once.
     pub fn scan<'a>(
         &'a self,
         cursor: u64,
         count: usize,
         mut visit: impl FnMut(Element<'a>, Element<'a>),
     ) -> u64 {
-        let table = match self.repr() {
-            Repr::Listpack(_) => {
-                self.iter().for_each(|(field, value)| visit(field, value));
-                return 0;
-            }
-            Repr::Table(fields) => &fields.table,
+        self.scan_entries(cursor, count, |(field, value, _)| visit(field, value))
+    }
+
+    fn scan_entries<'a>(
+        &'a self,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(Entry<'a>),
+    ) -> u64 {
+        let Repr::Table(Fields { table, .. }) = self.repr() else {
+            self.entries().for_each(visit);
+            return 0;
         };
         let (mut cursor, mut visited) = (cursor, 0);
         for _ in 0..count.saturating_mul(SCAN_BUCKETS_PER_FIELD) {
             cursor = table.scan(cursor, |entry| {
                 visited += 1;
-                visit(Element::Bytes(entry.field()), Element::Bytes(entry.value()));
+                visit(entry_of(entry));
             });
             if cursor == 0 || visited >= count {
                 break;
@@ -221,7 +315,7 @@ impl Hash {
                     visit(pairs.at(field), pairs.at(value));
                 }
             }
-            Repr::Listpack(_) => {
+            Repr::Listpack(_) | Repr::Triplets(_) => {
                 let all: Vec<_> = self.iter().collect();
                 for _ in 0..count {
                     let (field, value) = all[rng.below(all.len() as u64) as usize];
@@ -277,28 +371,84 @@ impl Hash {
         parts: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
         limits: Limits,
     ) {
-        let Repr::Listpack(pairs) = self.repr() else { return };
+        let fits = match self.repr() {
+            Repr::Listpack(pairs) => pairs.would_fit(parts.clone().map(<[u8]>::len).sum()),
+            Repr::Triplets(triplets) => triplets.would_fit(parts.clone().map(<[u8]>::len).sum()),
+            Repr::Table(_) => return,
+        };
         let too_many = parts.len() / 2 > limits.entries;
         let too_long = || parts.clone().any(|part| part.len() > limits.value_bytes);
-        if too_many || too_long() || !pairs.would_fit(parts.clone().map(<[u8]>::len).sum()) {
+        if too_many || !fits || too_long() {
             self.make_table();
         }
     }
 
-    /// Sets a field; whether it is new.
+    /// Sets a field, which then does not expire; whether it is new.
     #[inline]
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: Limits) -> bool {
-        if let Repr::Listpack(pairs) = self.repr_mut()
-            && limits.admit(field, value)
-            && pairs.would_fit(field.len() + value.len())
-        {
-            let added = set_pair(pairs, field, value);
-            if added && self.len() > limits.entries {
-                self.make_table();
+        self.put(field, value, false, limits)
+    }
+
+    /// Sets a field, whose expiry stays; whether it is new.
+    #[inline]
+    pub fn set_keeping(&mut self, field: &[u8], value: &[u8], limits: Limits) -> bool {
+        self.put(field, value, true, limits)
+    }
+
+    #[inline]
+    fn put(&mut self, field: &[u8], value: &[u8], keeps: bool, limits: Limits) -> bool {
+        let more = field.len() + value.len();
+        let added = match self.repr_mut() {
+            Repr::Table(fields) => return fields.set(field, value, keeps),
+            Repr::Listpack(pairs) if limits.admit(field, value) && pairs.would_fit(more) => {
+                set_pair(pairs, field, value)
             }
-            return added;
+            Repr::Triplets(triplets) if limits.admit(field, value) && triplets.would_fit(more) => {
+                set_triplet(triplets, field, value, keeps)
+            }
+            Repr::Listpack(_) | Repr::Triplets(_) => {
+                return self.make_table().set(field, value, keeps);
+            }
+        };
+        if added && self.len() > limits.entries {
+            self.make_table();
         }
-        self.make_table().set(field, value)
+        added
+    }
+
+    /// Sets, changes or removes the expiry of a field, which is later than 0; whether there is such
+    /// a field.
+    pub fn set_expiry(&mut self, field: &[u8], expire_at: Option<i64>) -> bool {
+        if let (Repr::Listpack(pairs), Some(_)) = (self.repr(), expire_at) {
+            let triplets = Triplets::of_pairs(pairs);
+            self.0 = Slim::b(Big::from(Rich::Triplets(triplets)));
+        }
+        match self.repr_mut() {
+            Repr::Listpack(pairs) => pairs.find(field, 1).is_some(),
+            Repr::Triplets(triplets) => {
+                let Some(at) = triplets.find(field) else { return false };
+                let value = triplets.at(at).map_or_else(Vec::new, |(value, _)| value.to_vec());
+                triplets.remove(at);
+                triplets.add(field, &value, expire_at);
+                true
+            }
+            Repr::Table(fields) => fields.set_expiry(field, expire_at),
+        }
+    }
+
+    /// Removes fields whose time was over before `now_ms`, at most so many; how many.
+    pub fn remove_due(&mut self, now_ms: i64, max: usize) -> usize {
+        match self.repr_mut() {
+            Repr::Listpack(_) => 0,
+            Repr::Triplets(triplets) => triplets.remove_due(now_ms, max),
+            Repr::Table(fields) => fields.remove_due(now_ms, max),
+        }
+    }
+
+    /// Removes a field if its time was over before `now_ms`; whether it was.
+    pub fn remove_if_due(&mut self, field: &[u8], now_ms: i64) -> bool {
+        let expiry = self.entry(field).and_then(|(_, expiry)| expiry);
+        expiry.is_some_and(|at_ms| at_ms < now_ms) && self.remove(field)
     }
 
     /// Removes a field; whether there was one.
@@ -311,19 +461,34 @@ impl Hash {
                 }
                 None => false,
             },
+            Repr::Triplets(triplets) => match triplets.find(field) {
+                Some(at) => {
+                    triplets.remove(at);
+                    true
+                }
+                None => false,
+            },
             Repr::Table(fields) => fields.remove(field),
         }
     }
 
     /// Makes it a table, if it is none, and gives that.
-    #[inline]
     fn make_table(&mut self) -> &mut Fields {
-        if let Repr::Listpack(pairs) = self.repr() {
-            self.0 = Slim::b(Big::from(Fields::of_pairs(pairs)));
+        if !matches!(self.repr(), Repr::Table(_)) {
+            let mut fields = Fields::new();
+            let (mut name, mut text) = (itoa::Buffer::new(), itoa::Buffer::new());
+            for (field, value, expiry) in self.entries() {
+                let field = field.bytes(&mut name);
+                fields.set(field, value.bytes(&mut text), false);
+                if expiry.is_some() {
+                    fields.set_expiry(field, expiry);
+                }
+            }
+            self.0 = Slim::b(Big::from(Rich::Table(fields)));
         }
         match self.repr_mut() {
             Repr::Table(fields) => fields,
-            Repr::Listpack(_) => unreachable!("it was replaced above"),
+            Repr::Listpack(_) | Repr::Triplets(_) => unreachable!("it was replaced above"),
         }
     }
 }
@@ -348,100 +513,45 @@ fn set_pair(pairs: &mut Listpack, field: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// The fields of a hash that is a table.
-struct Fields {
-    table: Table<Field>,
-    /// Bytes of all fields together.
-    bytes: usize,
+fn set_triplet(triplets: &mut Triplets, field: &[u8], value: &[u8], keeps: bool) -> bool {
+    let found = triplets.find(field);
+    match found {
+        Some(at) if keeps || triplets.at(at).is_some_and(|(_, expiry)| expiry.is_none()) => {
+            triplets.replace_value(at, value);
+        }
+        Some(at) => {
+            triplets.remove(at);
+            triplets.add(field, value, None);
+        }
+        None => triplets.add(field, value, None),
+    }
+    found.is_none()
 }
 
-impl Fields {
-    fn new() -> Self {
-        Fields { table: Table::new(), bytes: 0 }
-    }
-
-    /// Of fields and values by turns; the last value of a field that is there twice.
-    fn of_pairs(pairs: &Listpack) -> Self {
-        let mut fields = Fields::new();
-        let (mut name, mut text) = (itoa::Buffer::new(), itoa::Buffer::new());
-        for (field, value) in Pairs(pairs.iter()) {
-            fields.set(field.bytes(&mut name), value.bytes(&mut text));
-        }
-        fields
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.table.heap_bytes() + self.bytes
-    }
-
-    #[inline]
-    fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
-        match self.table.lookup(hash(field), field) {
-            Lookup::Found(found) => {
-                let entry = found.into_mut();
-                self.bytes -= entry.heap_bytes();
-                entry.set_value(value);
-                self.bytes += entry.heap_bytes();
-                false
-            }
-            Lookup::Vacant(vacant) => {
-                let entry = Field::new(field, value);
-                self.bytes += entry.heap_bytes();
-                vacant.insert(entry);
-                true
-            }
-        }
-    }
-
-    fn remove(&mut self, field: &[u8]) -> bool {
-        let removed = self.table.remove(hash(field), field);
-        self.bytes -= removed.as_ref().map_or(0, Field::heap_bytes);
-        removed.is_some()
-    }
+#[inline]
+fn entry_of(entry: &Field) -> Entry<'_> {
+    (Element::Bytes(entry.field()), Element::Bytes(entry.value()), entry.expire_at())
 }
 
-impl Clone for Fields {
-    fn clone(&self) -> Self {
-        let mut table = Table::with_capacity(self.table.len());
-        for entry in &self.table {
-            table.insert(hash(entry.field()), entry.clone());
-        }
-        Fields { table, bytes: self.bytes }
-    }
-}
-
-/// The fields of a hash, with their values.
+/// The fields of a hash, with value and expiry.
 pub struct Iter<'a>(Walk<'a>);
 
 enum Walk<'a> {
-    Listpack(Pairs<'a>),
+    Listpack(listpack::Iter<'a>),
+    Triplets(triplets::Iter<'a>),
     Table(hashtable::Iter<'a, Field>),
 }
 
 impl<'a> Iterator for Iter<'a> {
-    type Item = (Element<'a>, Element<'a>);
+    type Item = Entry<'a>;
 
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<Entry<'a>> {
         match &mut self.0 {
-            Walk::Listpack(pairs) => pairs.next(),
-            Walk::Table(entries) => {
-                let entry = entries.next()?;
-                Some((Element::Bytes(entry.field()), Element::Bytes(entry.value())))
-            }
+            Walk::Listpack(elements) => Some((elements.next()?, elements.next()?, None)),
+            Walk::Triplets(triplets) => triplets.next(),
+            Walk::Table(entries) => entries.next().map(entry_of),
         }
-    }
-}
-
-/// The elements of a listpack, two at a time.
-struct Pairs<'a>(listpack::Iter<'a>);
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (Element<'a>, Element<'a>);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        Some((self.0.next()?, self.0.next()?))
     }
 }
 
@@ -474,14 +584,14 @@ impl Builder {
                 return Err(NotPairs);
             }
         }
-        if self.hash.make_table().set(field, value) { Ok(()) } else { Err(NotPairs) }
+        if self.hash.make_table().set(field, value, false) { Ok(()) } else { Err(NotPairs) }
     }
 
     /// The hash.
     pub fn finish(self) -> Result<Hash, NotPairs> {
         match self.hash.repr() {
             Repr::Listpack(pairs) if !pairs.is_unique(2) => return Err(NotPairs),
-            Repr::Listpack(_) | Repr::Table(_) => {}
+            _ => {}
         }
         let Builder { mut hash, limits } = self;
         if hash.len() > limits.entries {
@@ -497,14 +607,16 @@ impl Default for Hash {
     }
 }
 
-/// Whether both have the same fields with the same values, in whatever encoding and order.
+/// Whether both have the same fields with the same values, expiring at the same time, in whatever
+/// encoding and order.
 impl PartialEq for Hash {
     fn eq(&self, other: &Self) -> bool {
         let (mut name, mut text) = (itoa::Buffer::new(), itoa::Buffer::new());
         self.len() == other.len()
-            && self.iter().all(|(field, value)| {
-                let theirs = other.get(field.bytes(&mut name));
-                theirs.is_some_and(|theirs| theirs.eq_bytes(value.bytes(&mut text)))
+            && self.entries().all(|(field, value, expiry)| {
+                other.entry(field.bytes(&mut name)).is_some_and(|(theirs, their_expiry)| {
+                    theirs.eq_bytes(value.bytes(&mut text)) && expiry == their_expiry
+                })
             })
     }
 }

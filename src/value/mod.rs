@@ -73,6 +73,8 @@ pub enum Encoding {
     Intset,
     /// A sequence of short elements in one allocation.
     Listpack,
+    /// A sequence of short elements in one allocation, some of which expire.
+    ListpackEx,
     /// A row of listpacks.
     Quicklist,
     /// A hash table.
@@ -92,6 +94,7 @@ impl Encoding {
             Encoding::Raw => "raw",
             Encoding::Intset => "intset",
             Encoding::Listpack => "listpack",
+            Encoding::ListpackEx => "listpackex",
             Encoding::Quicklist => "quicklist",
             Encoding::Hashtable => "hashtable",
             Encoding::Stream => "stream",

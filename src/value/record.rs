@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Integers and short strings lie in the record; everything else is a [`Value`] with allocations of
-//! its own, of which the slot has the content and the header the variant. Sizes are rounded up to the allocator's classes, so a value of about the
-//! same length is written in place. Called by the keyspace, which owns all records and alone knows
-//! where they are pointed at from; every `&mut self` method here may move the record.
+//! its own, of which the slot has the content and the header the variant. Sizes are rounded up to
+//! the allocator's classes, so a value of about the same length is written in place. Called by the
+//! keyspace, which owns all records and alone knows where they are pointed at from; every `&mut
+//! self` method here may move the record.
 
 #![allow(unsafe_code)]
 

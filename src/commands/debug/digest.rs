@@ -41,10 +41,13 @@ impl Digest {
             }
             ValueRef::Hash(hash) => {
                 let (mut name, mut text) = (itoa::Buffer::new(), itoa::Buffer::new());
-                for (field, value) in hash.iter() {
+                for (field, value, expiry) in hash.entries() {
                     let mut one = Digest::default();
                     one.mix(field.bytes(&mut name));
                     one.mix(value.bytes(&mut text));
+                    if expiry.is_some() {
+                        one.add(b"!!hexpire!!");
+                    }
                     self.add(&one.0);
                 }
             }

@@ -167,7 +167,12 @@ pub(super) fn keyspace(core: &Core, _: Option<&Client>, page: &mut Page) {
         if keys > 0 {
             let expires = core.keyspace.expires_len(db);
             let ttl = core.keyspace.avg_ttl_ms(db);
-            page.line(format_args!("db{db}:keys={keys},expires={expires},avg_ttl={ttl}"));
+            // Where no field expires the line is that of Redis 7.2.
+            let fields = match core.keyspace.field_expiring_len(db) {
+                0 => String::new(),
+                hashes => format!(",subexpiry={hashes}"),
+            };
+            page.line(format_args!("db{db}:keys={keys},expires={expires},avg_ttl={ttl}{fields}"));
         }
     }
 }

@@ -56,6 +56,7 @@ fn keys(core: &Core, page: &mut Page) {
     let exceeded_since = stats.eviction_exceeded_since_us;
     let exceeded_us = exceeded_since.map_or(0, |since| clock::monotonic_us().saturating_sub(since));
     page.field("expired_keys", stats.expired_keys);
+    page.field("expired_subkeys", stats.expired_subkeys);
     page.field("expired_stale_perc", format_args!("{:.2}", stats.expired_stale_share * 100.0));
     page.field("expired_time_cap_reached_count", stats.expired_time_cap_reached);
     page.field("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);

@@ -107,7 +107,7 @@ impl Listpack {
     /// How many bytes there are, header and end included.
     #[inline]
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.size()
     }
 
     /// Bytes of the heap that are taken.
@@ -125,12 +125,12 @@ impl Listpack {
 
     /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == HEADER_BYTES + 1
+        self.bytes.size() == HEADER_BYTES + 1
     }
 
     /// Whether so many bytes more keep it within the size that no listpack should exceed.
     pub fn would_fit(&self, more: usize) -> bool {
-        self.bytes.len().saturating_add(more) <= BYTES_MAX
+        self.bytes.size().saturating_add(more) <= BYTES_MAX
     }
 
     /// Bytes that an element takes.
@@ -302,7 +302,7 @@ impl Listpack {
     /// Where the end is marked.
     #[inline]
     fn end(&self) -> usize {
-        self.bytes.len() - 1
+        self.bytes.size() - 1
     }
 
     #[inline]

@@ -25,12 +25,21 @@ impl<N: Node> Edge<N> {
         Edge { score: first.score(), first, len: node.len(), node }
     }
 
-    /// Looks at the child again.
-    #[inline]
+    /// Looks at the child again, whose items have changed in whatever way.
     fn refresh(&mut self) {
-        self.first = self.node.first();
-        self.score = self.first.score();
+        self.refresh_first();
         self.len = self.node.len();
+    }
+
+    /// Looks at the child's first item again. That it is still the same is known without looking at
+    /// its score.
+    #[inline]
+    fn refresh_first(&mut self) {
+        let first = self.node.first();
+        if first != self.first {
+            self.first = first;
+            self.score = first.score();
+        }
     }
 }
 
@@ -81,7 +90,8 @@ impl<N: Node> Edges<N> {
         }
         let edge = &mut self.0[at];
         edge.node.insert(item, before, bytes);
-        edge.refresh();
+        edge.len += 1;
+        edge.refresh_first();
     }
 
     /// Makes a full child less full: a neighbour takes some, or else it is split. A child that
@@ -125,12 +135,14 @@ impl<N: Node> Edges<N> {
         bytes: &mut Bytes,
     ) -> Option<N::Item> {
         let at = self.begun(upto).checked_sub(1)?;
-        let removed = self.0[at].node.remove(upto, bytes);
+        let edge = &mut self.0[at];
+        let removed = edge.node.remove(upto, bytes);
+        edge.len -= usize::from(removed.is_some());
         self.settle(at, bytes);
         removed
     }
 
-    /// After a child lost items: it goes if it is empty, and is joined with a neighbour, or gets
+    /// After a child lost items, which its edge no longer counts: it goes if it is empty, and is joined with a neighbour, or gets
     /// some of that one's, if it is sparse.
     fn settle(&mut self, at: usize, bytes: &mut Bytes) {
         let Some(edge) = self.0.get_mut(at) else { return };
@@ -139,7 +151,7 @@ impl<N: Node> Edges<N> {
             *bytes -= N::node_bytes();
             return;
         }
-        edge.refresh();
+        edge.refresh_first();
         if edge.node.is_sparse() && self.0.len() > 1 {
             let left = at.min(self.0.len() - 2);
             let together = self.0[left].node.width() + self.0[left + 1].node.width();

@@ -28,10 +28,13 @@ const LEAF_ITEMS: usize = 31;
 const FANOUT: usize = 31;
 
 /// What an index orders.
-pub trait Item: Copy {
+pub trait Item: Copy + PartialEq {
     /// What comes first in the order. Must not change while the item is in an index, and not be
     /// NaN.
     fn score(self) -> f64;
+
+    /// The item is about to be looked at.
+    fn prefetch(self) {}
 }
 
 /// Bytes that nodes take, as they come and go.
@@ -256,6 +259,7 @@ impl<T: Item> Iterator for Iter<'_, T> {
                 let end = items.len().min(at + self.left.len());
                 self.front = &items[at..end];
                 self.left.start += self.front.len();
+                self.front.iter().for_each(|item| item.prefetch());
             }
         }
         let (first, rest) = self.front.split_first()?;
@@ -280,6 +284,7 @@ impl<T: Item> DoubleEndedIterator for Iter<'_, T> {
                 let begin = (at + 1).saturating_sub(self.left.len());
                 self.back = &items[begin..=at];
                 self.left.end -= self.back.len();
+                self.back.iter().rev().for_each(|item| item.prefetch());
             }
         }
         let (last, rest) = self.back.split_last()?;

@@ -1,29 +1,24 @@
 //! The entries of a stream: nodes in the order of their ids, each a listpack of entries. The last
-//! node, to which entries are added, is kept apart from the others, so that adding looks nothing up.
+//! node, to which entries are added, is kept apart from the others, so that adding looks nothing
+//! up.
 //!
 //! Used by the stream value. Knows no groups, no length, and no id but those of its entries: that
 //! ids ascend is for the owner to see to.
 
 mod id;
+mod id_map;
 mod node;
 mod shape;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, btree_map};
-
 pub use id::{Id, IdText};
+pub use id_map::IdMap;
 pub use node::{Entry, Fields, Limits, Node, Parts};
 use node::{Walk, WalkBack};
 
-use crate::base::alloc;
 use crate::data::listpack::Listpack;
-
-/// Entries of the map per allocation, where they were added in order (std: B - 1).
-const MAP_ENTRIES_PER_LEAF: usize = 6;
-/// Bytes of such an allocation.
-const MAP_LEAF_BYTES: usize = 11 * (size_of::<Id>() + size_of::<Listpack>()) + 16;
 
 /// A listpack is no node, or not one that can follow the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +50,7 @@ pub struct Trim {
 #[derive(Clone, Default)]
 pub struct Log {
     /// By their master ids.
-    sealed: BTreeMap<Id, Listpack>,
+    sealed: IdMap<Listpack>,
     /// Bytes of the heap that those have.
     sealed_bytes: usize,
     last: Option<(Id, Listpack)>,
@@ -72,13 +67,12 @@ impl Log {
     /// Bytes of the heap that are taken. Takes no longer for many entries.
     pub fn heap_bytes(&self) -> usize {
         let last = self.last.as_ref().map_or(0, |(_, listpack)| listpack.heap_bytes());
-        let leaves = self.sealed.len().div_ceil(MAP_ENTRIES_PER_LEAF);
-        self.sealed_bytes + last + leaves * alloc::usable_size(MAP_LEAF_BYTES)
+        self.sealed_bytes + last + self.sealed.heap_bytes()
     }
 
     /// All nodes, from either end.
     pub fn nodes(&self) -> Nodes<'_> {
-        Nodes { sealed: self.sealed.range(..), last: self.last() }
+        Nodes { sealed: self.sealed.iter(), last: self.last() }
     }
 
     fn last(&self) -> Option<Node<'_>> {
@@ -95,16 +89,17 @@ impl Log {
     fn nodes_from(&self, start: Id) -> Nodes<'_> {
         let last = self.last();
         if last.is_some_and(|last| last.master <= start) {
-            return Nodes { sealed: btree_map::Range::default(), last };
+            // No node that was made here begins with the least of all ids.
+            return Nodes { sealed: self.sealed.iter_upto(Id::MIN), last };
         }
-        let first = self.sealed.range(..=start).next_back().map_or(Id::MIN, |(id, _)| *id);
-        Nodes { sealed: self.sealed.range(first..), last }
+        let first = self.sealed.last_upto(start).map_or(Id::MIN, |(id, _)| id);
+        Nodes { sealed: self.sealed.iter_from(first), last }
     }
 
     /// The nodes that may have entries up to `end`.
     fn nodes_upto(&self, end: Id) -> Nodes<'_> {
         let last = self.last().filter(|last| last.master <= end);
-        Nodes { sealed: self.sealed.range(..=end), last }
+        Nodes { sealed: self.sealed.iter_upto(end), last }
     }
 
     /// The entries between two ids, which are included, in order.
@@ -177,16 +172,14 @@ impl Log {
             }
             return removed;
         }
-        let Some((&master, listpack)) = self.sealed.range_mut(..=id).next_back() else {
-            return false;
-        };
+        let Some((master, listpack)) = self.sealed.last_upto_mut(id) else { return false };
         let bytes = listpack.heap_bytes();
         if !node::remove(listpack, master, id) {
             return false;
         }
         self.sealed_bytes -= bytes;
         if (Node { master, listpack }).counts().live == 0 {
-            self.sealed.remove(&master);
+            self.sealed.remove(master);
         } else {
             self.sealed_bytes += listpack.heap_bytes();
         }
@@ -240,11 +233,11 @@ impl Log {
             Keep::Newest(count) => length - removed <= count,
             Keep::From(first) => id >= first,
         };
-        match self.sealed.first_entry() {
-            Some(mut first) => {
-                let (master, bytes) = (*first.key(), first.get().heap_bytes());
-                let removed = node::remove_first(first.get_mut(), master, stop);
-                self.sealed_bytes = self.sealed_bytes - bytes + first.get().heap_bytes();
+        match self.sealed.first_mut() {
+            Some((master, listpack)) => {
+                let bytes = listpack.heap_bytes();
+                let removed = node::remove_first(listpack, master, stop);
+                self.sealed_bytes = self.sealed_bytes - bytes + listpack.heap_bytes();
                 removed
             }
             None => self
@@ -257,7 +250,7 @@ impl Log {
 
 /// Nodes of a log, from either end.
 pub struct Nodes<'a> {
-    sealed: btree_map::Range<'a, Id, Listpack>,
+    sealed: id_map::Iter<'a, Listpack>,
     last: Option<Node<'a>>,
 }
 
@@ -267,7 +260,7 @@ impl<'a> Iterator for Nodes<'a> {
     #[inline]
     fn next(&mut self) -> Option<Node<'a>> {
         match self.sealed.next() {
-            Some((&master, listpack)) => Some(Node { master, listpack }),
+            Some((master, listpack)) => Some(Node { master, listpack }),
             None => self.last.take(),
         }
     }
@@ -276,7 +269,7 @@ impl<'a> Iterator for Nodes<'a> {
 impl DoubleEndedIterator for Nodes<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.last.take().or_else(|| {
-            let (&master, listpack) = self.sealed.next_back()?;
+            let (master, listpack) = self.sealed.next_back()?;
             Some(Node { master, listpack })
         })
     }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! live | deleted | fields | field … | 0                            the master entry
-//! flags | ms | seq | value … | elements                            an entry with the master's fields
+//! flags | ms | seq | value … | elements                            an entry with those fields
 //! flags | ms | seq | fields | field | value … | elements           any other entry
 //! ```
 //!

@@ -2,6 +2,7 @@
 
 mod eviction;
 mod expiry;
+mod field_expiry;
 mod model;
 
 use super::*;

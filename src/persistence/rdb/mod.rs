@@ -32,8 +32,12 @@ use crate::value::list::Limits as ListLimits;
 use crate::value::set::Limits as SetLimits;
 use crate::value::zset::Limits as ZsetLimits;
 
-/// The newest version of the encoding that is understood (Redis 7.2: RDB_VERSION).
-pub const VERSION_MAX: u16 = 11;
+/// The version of files, unless something in them needs a newer one (Redis 7.2: RDB_VERSION).
+pub const VERSION: u16 = 11;
+/// The version that fields of hashes which expire need (Redis 7.4: RDB_VERSION).
+pub const VERSION_FIELD_EXPIRY: u16 = 12;
+/// The newest version of the encoding that is understood.
+pub const VERSION_MAX: u16 = VERSION_FIELD_EXPIRY;
 
 /// Why encoded bytes are no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@ pub(super) const HEADER_BYTES: u64 = 9;
 /// Files of this version and later end with a checksum.
 pub(super) const CHECKSUM_SINCE: u16 = 5;
 
+/// A slot, how many of its keys follow, and how many of them expire (Redis 7.4).
+pub(super) const SLOT_INFO: u8 = 244;
 /// A function library (Redis: RDB_OPCODE_FUNCTION2).
 pub(super) const FUNCTION: u8 = 245;
 /// The same in the form of a release candidate, which nobody reads.
@@ -30,7 +32,7 @@ pub(super) const SELECT_DB: u8 = 254;
 /// The end.
 pub(super) const EOF: u8 = 255;
 
-/// Which values a type byte stands for in files of Redis 7.2 and before; `None` for bytes that mean
+/// Which values a type byte stands for in files of Redis 7.4 and before; `None` for bytes that mean
 /// nothing (Redis: RDB_TYPE_*).
 pub(super) fn type_name(byte: u8) -> Option<&'static str> {
     Some(match byte {
@@ -38,7 +40,7 @@ pub(super) fn type_name(byte: u8) -> Option<&'static str> {
         1 | 10 | 14 | 18 => "list",
         2 | 11 | 20 => "set",
         3 | 5 | 12 | 17 => "sorted set",
-        4 | 9 | 13 | 16 => "hash",
+        4 | 9 | 13 | 16 | 22..=25 => "hash",
         6 | 7 => "module type",
         15 | 19 | 21 => "stream",
         _ => return None,

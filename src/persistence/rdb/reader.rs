@@ -1,4 +1,4 @@
-//! Reads RDB files of all versions that Redis 7.2 loads, item by item, so that its caller may stop
+//! Reads RDB files of all versions that Redis 7.4 loads, item by item, so that its caller may stop
 //! between any two of them. Trusts nothing. What the items mean for a node is for the caller.
 
 use std::fmt;
@@ -304,6 +304,7 @@ impl<R: Read> Reader<R> {
                     return db.map(Item::Database).map_err(|corrupt| self.damage(corrupt));
                 }
                 Some(opcode::RESIZE_DB) => return self.hint(),
+                Some(opcode::SLOT_INFO) => self.skip_slot_info()?,
                 Some(opcode::AUX) => return self.aux(),
                 Some(opcode::FUNCTION) => {
                     self.stage = Stage::Function;
@@ -344,6 +345,14 @@ impl<R: Read> Reader<R> {
         let both = keys.and_then(|keys| Ok((keys, length::read_plain(&mut self.stream)?)));
         let (keys, expires) = both.map_err(|corrupt| self.damage(corrupt))?;
         Ok(Item::Hint { keys, expires })
+    }
+
+    /// Slots have tables of their own sizes here: there is nothing to prepare.
+    fn skip_slot_info(&mut self) -> Result<(), Damage> {
+        self.stage = Stage::Length;
+        let mut number = || length::read_plain(&mut self.stream);
+        let numbers = number().and_then(|_| number()).and_then(|_| number());
+        numbers.map(|_| ()).map_err(|corrupt| self.damage(corrupt))
     }
 
     fn module_aux(&mut self) -> Result<Item<'_>, Damage> {

@@ -5,6 +5,7 @@ use super::list;
 use super::stream_value::Form;
 use super::string::{self, Text};
 use super::{Corrupt, ReadLimits, Source, WriteOptions, hash, set, stream_value, zset};
+use super::{VERSION, VERSION_FIELD_EXPIRY};
 use crate::base::limits::RECORD_INLINE_BYTES_MAX;
 use crate::value::{self, Hash, List, NewValue, Set, Stream, Value, ValueRef, Zset};
 
@@ -37,6 +38,10 @@ enum Encoding {
     Zset2 = 5,
     ZsetZiplist = 12,
     ZsetListpack = 17,
+    /// A hash with fields that expire.
+    HashMetadata = 24,
+    /// The same as a listpack.
+    HashListpackEx = 25,
 }
 
 impl Encoding {
@@ -49,8 +54,15 @@ impl Encoding {
                 value::Encoding::Listpack => Encoding::SetListpack,
                 _ => Encoding::Set,
             },
-            ValueRef::Hash(hash) if hash.listpack().is_some() => Encoding::HashListpack,
-            ValueRef::Hash(_) => Encoding::Hash,
+            ValueRef::Hash(hash) => {
+                let expires = hash.next_expiry().is_some();
+                match hash.encoding() {
+                    value::Encoding::Hashtable if expires => Encoding::HashMetadata,
+                    value::Encoding::Hashtable => Encoding::Hash,
+                    _ if expires => Encoding::HashListpackEx,
+                    _ => Encoding::HashListpack,
+                }
+            }
             ValueRef::Stream(_) => Encoding::Stream3,
             ValueRef::Zset(zset) if zset.listpack().is_some() => Encoding::ZsetListpack,
             ValueRef::Zset(_) => Encoding::Zset2,
@@ -78,6 +90,8 @@ impl Encoding {
             5 => Some(Encoding::Zset2),
             12 => Some(Encoding::ZsetZiplist),
             17 => Some(Encoding::ZsetListpack),
+            24 => Some(Encoding::HashMetadata),
+            25 => Some(Encoding::HashListpackEx),
             _ => None,
         }
     }
@@ -102,7 +116,8 @@ impl Encoding {
             | Encoding::HashListpack
             | Encoding::ZsetListpack
             | Encoding::Stream2 => 10,
-            Encoding::SetListpack | Encoding::Stream3 => 11,
+            Encoding::SetListpack | Encoding::Stream3 => VERSION,
+            Encoding::HashMetadata | Encoding::HashListpackEx => VERSION_FIELD_EXPIRY,
         }
     }
 }
@@ -191,6 +206,8 @@ pub(super) fn read_body<'a>(
         Encoding::Zset2 => zset::read_doubles(source, limits).map(of_zset),
         Encoding::ZsetZiplist => zset::read_ziplist(source, limits).map(of_zset),
         Encoding::ZsetListpack => zset::read_listpack(source, limits).map(of_zset),
+        Encoding::HashMetadata => hash::read_expiring(source, limits).map(owned_hash),
+        Encoding::HashListpackEx => hash::read_triplets(source, limits).map(owned_hash),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Writes RDB files of version 11. The node calls it, in a child or not; it reads the keyspace and
-//! writes into whatever it is given, and touches nothing else: no clock, no log, no lock.
+//! Writes RDB files: of version 11, or of 12 if a field of any hash expires. The node calls it, in
+//! a child or not; it reads the keyspace and writes into whatever it is given, and touches nothing
+//! else: no clock, no log, no lock.
 
 use std::io::{self, Write};
 
-use super::{VERSION_MAX, WriteOptions, length, opcode, string, value};
+use super::{VERSION, VERSION_FIELD_EXPIRY, WriteOptions, length, opcode, string, value};
 use crate::base::crc64::Digest;
 use crate::base::limits::RDB_PIECE_BYTES;
 use crate::keyspace::Keyspace;
@@ -53,7 +54,8 @@ pub fn write_file(
         digest: options.checksum.then(Digest::new),
         strings: WriteOptions { compress: options.compress },
     };
-    file.facts(options);
+    let newer = keyspace.has_expiring_fields();
+    file.facts(options, if newer { VERSION_FIELD_EXPIRY } else { VERSION });
     for library in options.functions {
         file.piece.push(opcode::FUNCTION);
         string::write(&mut file.piece, library, file.strings);
@@ -73,9 +75,9 @@ struct FileWriter<'a, W> {
 }
 
 impl<W: Write> FileWriter<'_, W> {
-    fn facts(&mut self, options: &FileOptions<'_>) {
+    fn facts(&mut self, options: &FileOptions<'_>, version: u16) {
         self.piece.extend_from_slice(opcode::SIGNATURE);
-        self.piece.extend_from_slice(format!("{VERSION_MAX:04}").as_bytes());
+        self.piece.extend_from_slice(format!("{version:04}").as_bytes());
         self.aux("redis-ver", options.redis_version.as_bytes());
         self.aux_number("redis-bits", usize::BITS.into());
         self.aux_number("ctime", options.created_s);

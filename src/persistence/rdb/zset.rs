@@ -173,7 +173,7 @@ mod tests {
         let texts = read(b"\x03\x04\x01a\x031.5\x01b\xfe\x01c\xff\x01d\x0517e-1").unwrap();
         let expected = [("c", f64::NEG_INFINITY), ("a", 1.5), ("d", 1.7), ("b", f64::INFINITY)];
         assert_eq!(members(&texts), expected.map(|(name, score)| (name.into(), score)));
-        let ziplist = b"\x0c\x18\x18\0\0\0\x13\0\0\0\x04\0\0\x01a\x03\xf2\x02\x01b\x03\x032.5\xff";
+        let ziplist = b"\x0c\x18\x18\0\0\0\x12\0\0\0\x04\0\0\x01a\x03\xf2\x02\x01b\x03\x032.5\xff";
         assert_eq!(members(&read(ziplist).unwrap()), [(b"a".into(), 1.0), (b"b".into(), 2.5)]);
         assert_eq!(value::version_min(ValueRef::Zset(&texts)), 10);
         let big = Zset::from_listpack(

@@ -64,7 +64,7 @@ fn memory_is_that_of_the_parts() {
     for n in 0..10_000 {
         assert!(hash.remove(format!("field:{n:08}").as_bytes()));
     }
-    let empty = Big::<Fields>::heap_bytes();
+    let empty = Big::<Rich>::heap_bytes();
     assert_eq!((hash.heap_bytes(), hash.is_empty()), (empty, true));
     assert_eq!(Hash::new().free_effort(), 1);
 }
@@ -218,6 +218,121 @@ fn apply(hash: &mut Hash, model: &mut Model, op: Op, limits: Limits) {
     }
 }
 
+/// Expiries beside the fields of the other model.
+type Expiries = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
+
+#[derive(Clone, Debug)]
+enum ExpiryOp {
+    Set(Vec<u8>, Vec<u8>),
+    SetKeeping(Vec<u8>, Vec<u8>),
+    Expire(Vec<u8>, Option<i64>),
+    Remove(Vec<u8>),
+    RemoveDue(i64, usize),
+    RemoveIfDue(Vec<u8>, i64),
+    Clone,
+    MakeTable,
+}
+
+fn some_expiry_op() -> impl Strategy<Value = ExpiryOp> {
+    let pair = || (some_field(), some_value());
+    prop_oneof![
+        6 => pair().prop_map(|(field, value)| ExpiryOp::Set(field, value)),
+        2 => pair().prop_map(|(field, value)| ExpiryOp::SetKeeping(field, value)),
+        8 => (some_field(), prop::option::weighted(0.8, 1..40i64))
+            .prop_map(|(field, at)| ExpiryOp::Expire(field, at)),
+        2 => some_field().prop_map(ExpiryOp::Remove),
+        2 => (0..30i64, 0..5usize).prop_map(|(now, max)| ExpiryOp::RemoveDue(now, max)),
+        1 => (some_field(), 0..40i64).prop_map(|(field, now)| ExpiryOp::RemoveIfDue(field, now)),
+        1 => Just(ExpiryOp::Clone),
+        1 => Just(ExpiryOp::MakeTable),
+    ]
+}
+
+fn apply_expiry(hash: &mut Hash, model: &mut Expiries, op: ExpiryOp, limits: Limits) {
+    let due = |model: &Expiries, now: i64| {
+        model.values().filter(|(_, expiry)| expiry.is_some_and(|at| at < now)).count()
+    };
+    match op {
+        ExpiryOp::Set(field, value) => {
+            let added = hash.set(&field, &value, limits);
+            assert_eq!(added, model.insert(field, (value, None)).is_none());
+        }
+        ExpiryOp::SetKeeping(field, value) => {
+            let expiry = model.get(&field).and_then(|(_, expiry)| *expiry);
+            let added = hash.set_keeping(&field, &value, limits);
+            assert_eq!(added, model.insert(field, (value, expiry)).is_none());
+        }
+        ExpiryOp::Expire(field, at) => {
+            let found = model.get_mut(&field).map(|(_, expiry)| *expiry = at).is_some();
+            assert_eq!(hash.set_expiry(&field, at), found);
+        }
+        ExpiryOp::Remove(field) => {
+            assert_eq!(hash.remove(&field), model.remove(&field).is_some());
+        }
+        ExpiryOp::RemoveDue(now, max) => {
+            let removed = hash.remove_due(now, max);
+            assert_eq!(removed, due(model, now).min(max));
+            let gone = |field: &Vec<u8>| !hash.contains(field);
+            let before = model.len();
+            model.retain(|field, (_, at)| !(at.is_some_and(|at| at < now) && gone(field)));
+            assert_eq!(before - model.len(), removed);
+        }
+        ExpiryOp::RemoveIfDue(field, now) => {
+            let expiry = model.get(&field).and_then(|(_, expiry)| *expiry);
+            let removed = expiry.is_some_and(|at| at < now);
+            assert_eq!(hash.remove_if_due(&field, now), removed);
+            if removed {
+                model.remove(&field);
+            }
+        }
+        ExpiryOp::Clone => {
+            let copy = hash.clone();
+            assert_eq!(&copy, hash);
+            *hash = copy;
+        }
+        ExpiryOp::MakeTable => {
+            hash.make_table();
+        }
+    }
+}
+
+/// What a view of the hash at a time shows, by each of its ways.
+fn check_live(hash: &Hash, model: &Expiries, now: i64) {
+    let alive = |expiry: Option<i64>| expiry.is_none_or(|at| at >= now);
+    let shown: Model = model
+        .iter()
+        .filter(|(_, (_, expiry))| alive(*expiry))
+        .map(|(field, (value, _))| (field.clone(), value.clone()))
+        .collect();
+    let live = Live::new(hash, now);
+    let mut rng = Rng::seeded(5);
+    assert_eq!((live.len(), live.stored(), live.is_empty()), {
+        (shown.len(), model.len(), shown.is_empty())
+    });
+    let walked: Model =
+        live.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
+    assert_eq!(walked, shown);
+    let (mut scanned, mut sampled) = (Model::new(), Model::new());
+    live.scan(0, usize::MAX, |field, value| _ = scanned.insert(field.to_vec(), value.to_vec()));
+    live.sample(&mut rng, 100, |field, value| {
+        assert!(sampled.insert(field.to_vec(), value.to_vec()).is_none());
+    });
+    assert_eq!((&scanned, &sampled), (&shown, &shown));
+    if !shown.is_empty() {
+        let mut few = 0;
+        live.sample(&mut rng, 2, |field, _| {
+            few += usize::from(shown.contains_key(&field.to_vec()))
+        });
+        assert_eq!(few, shown.len().min(2));
+        live.pick(&mut rng, 5, |field, _| assert!(shown.contains_key(&field.to_vec())));
+    }
+    for (field, (value, expiry)) in model {
+        let alive = alive(*expiry);
+        assert_eq!(live.get(field).map(|found| found.to_vec()), alive.then(|| value.clone()));
+        assert_eq!((live.contains(field), live.expiry(field)), (alive, alive.then_some(*expiry)));
+    }
+}
+
 fn is_admitted(hash: &Hash, limits: Limits) -> bool {
     let long = |element: Element<'_>| element.len() > limits.value_bytes;
     hash.len() <= limits.entries && !hash.iter().any(|(field, value)| long(field) || long(value))
@@ -244,5 +359,32 @@ proptest! {
                 prop_assert_eq!(bytes, fields.bytes);
             }
         }
+    }
+
+    #[test]
+    fn expiries_are_those_of_a_map(
+        ops in prop::collection::vec(some_expiry_op(), 0..80),
+        now in 0..40i64,
+        roomy: bool,
+    ) {
+        let limits = if roomy { ROOMY } else { LIMITS };
+        let (mut hash, mut model) = (Hash::new(), Expiries::new());
+        for op in ops {
+            apply_expiry(&mut hash, &mut model, op, limits);
+            let found: Expiries = hash
+                .entries()
+                .map(|(field, value, expiry)| (field.to_vec(), (value.to_vec(), expiry)))
+                .collect();
+            prop_assert_eq!(&found, &model);
+            prop_assert_eq!(hash.len(), model.len());
+            let next = model.values().filter_map(|(_, expiry)| *expiry).min();
+            prop_assert_eq!(hash.next_expiry(), next);
+            prop_assert!(hash.encoding() != Encoding::Listpack || next.is_none());
+            if let Some(triplets) = hash.triplets() {
+                let again = Hash::from_triplets(triplets.clone(), ROOMY);
+                prop_assert_eq!(again.as_ref(), Ok(&hash));
+            }
+        }
+        check_live(&hash, &model, now);
     }
 }

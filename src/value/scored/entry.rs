@@ -15,6 +15,7 @@ use std::ptr::{self, NonNull};
 
 use crate::base::alloc::size_class;
 use crate::data::hashtable::Entry;
+use crate::data::prefetch::prefetch;
 use crate::data::sorted_index::Item;
 
 /// Bytes of the score.
@@ -173,6 +174,11 @@ impl Item for Handle {
     fn score(self) -> f64 {
         // SAFETY: handles do not outlive their entries; the score lies first, aligned.
         unsafe { self.ptr.cast::<f64>().read() }
+    }
+
+    #[inline]
+    fn prefetch(self) {
+        prefetch(self.ptr.as_ptr());
     }
 }
 

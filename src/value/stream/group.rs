@@ -1,12 +1,12 @@
-//! Consumer groups: up to where a group was given a stream, who reads in it, and what each was given
-//! and has not acknowledged. What is pending belongs to the group; consumers know the ids of theirs.
-//! Called by the stream and its commands, which hand in the time.
+//! Consumer groups: up to where a group was given a stream, who reads in it, and what each was
+//! given and has not acknowledged. What is pending belongs to the group; consumers know the ids of
+//! theirs. Called by the stream and its commands, which hand in the time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use slab::Slab;
 
-use super::Counters;
+use super::{Counters, IdMap};
 use crate::base::alloc;
 use crate::data::stream::Id;
 
@@ -26,7 +26,7 @@ pub struct Consumer {
     /// When it was last given something, or [`NEVER`].
     pub active_time: i64,
     /// What is pending for it.
-    pending: BTreeSet<Id>,
+    pending: IdMap<()>,
 }
 
 impl Consumer {
@@ -42,7 +42,7 @@ impl Consumer {
 
     /// The ids of those from one on.
     pub fn pending_from(&self, start: Id) -> impl Iterator<Item = Id> {
-        self.pending.range(start..).copied()
+        self.pending.iter_from(start).map(|(id, _)| id)
     }
 }
 
@@ -66,7 +66,7 @@ pub struct Group {
     pub last_id: Id,
     /// How many entries were given to it, as far as that is known; never -1.
     pub entries_read: Option<i64>,
-    pending: BTreeMap<Id, Pending>,
+    pending: IdMap<Pending>,
     consumers: Slab<Consumer>,
     by_name: BTreeMap<Box<[u8]>, ConsumerId>,
 }
@@ -77,7 +77,7 @@ impl Group {
         Group {
             last_id,
             entries_read,
-            pending: BTreeMap::new(),
+            pending: IdMap::default(),
             consumers: Slab::new(),
             by_name: BTreeMap::new(),
         }
@@ -119,7 +119,7 @@ impl Group {
             name: name.into(),
             seen_time: now,
             active_time: NEVER,
-            pending: BTreeSet::new(),
+            pending: IdMap::default(),
         };
         let id = ConsumerId(self.consumers.insert(consumer) as u32);
         self.by_name.insert(name.into(), id);
@@ -130,7 +130,7 @@ impl Group {
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let id = self.by_name.remove(name)?;
         let consumer = self.consumers.remove(id.0 as usize);
-        for id in &consumer.pending {
+        for (id, _) in consumer.pending.iter() {
             self.pending.remove(id);
         }
         Some(consumer.pending.len())
@@ -145,30 +145,30 @@ impl Group {
 
     /// The pending entry of an id.
     pub fn pending(&self, id: Id) -> Option<&Pending> {
-        self.pending.get(&id)
+        self.pending.get(id)
     }
 
     /// The pending entries from an id on, from either end.
     pub fn pending_from(&self, start: Id) -> impl DoubleEndedIterator<Item = (Id, &Pending)> {
-        self.pending.range(start..).map(|(id, pending)| (*id, pending))
+        self.pending.iter_from(start)
     }
 
     /// Makes an entry pending, whoever had it before.
     pub fn set_pending(&mut self, id: Id, pending: Pending) {
         let before = self.pending.insert(id, pending);
         if let Some(before) = before.filter(|before| before.consumer != pending.consumer) {
-            self.consumer_mut(before.consumer).pending.remove(&id);
+            self.consumer_mut(before.consumer).pending.remove(id);
         }
         if before.is_none_or(|before| before.consumer != pending.consumer) {
-            self.consumer_mut(pending.consumer).pending.insert(id);
+            self.consumer_mut(pending.consumer).pending.insert(id, ());
         }
     }
 
     /// An entry is pending no more; whether it was.
     pub fn remove_pending(&mut self, id: Id) -> bool {
-        let removed = self.pending.remove(&id);
+        let removed = self.pending.remove(id);
         if let Some(pending) = removed {
-            self.consumer_mut(pending.consumer).pending.remove(&id);
+            self.consumer_mut(pending.consumer).pending.remove(id);
         }
         removed.is_some()
     }
@@ -207,8 +207,8 @@ impl Group {
         names
             + leaves::<(Box<[u8]>, ConsumerId)>(self.by_name.len())
             + alloc::usable_size(self.consumers.capacity() * (size_of::<Consumer>() + 8))
-            + leaves::<(Id, Pending)>(self.pending.len())
-            + leaves::<Id>(self.pending.len())
+            + self.pending.heap_bytes()
+            + self.consumers.iter().map(|(_, one)| one.pending.heap_bytes()).sum::<usize>()
     }
 }
 
@@ -229,11 +229,13 @@ impl PartialEq for Group {
             && self.entries_read == other.entries_read
             && self.consumers().eq(other.consumers())
             && self.pending.len() == other.pending.len()
-            && self.pending.iter().zip(&other.pending).all(|((id, mine), (other_id, theirs))| {
-                id == other_id
-                    && mine.delivery_time == theirs.delivery_time
-                    && mine.delivery_count == theirs.delivery_count
-                    && owners(self, mine) == owners(other, theirs)
-            })
+            && self.pending.iter().zip(other.pending.iter()).all(
+                |((id, mine), (other_id, theirs))| {
+                    id == other_id
+                        && mine.delivery_time == theirs.delivery_time
+                        && mine.delivery_count == theirs.delivery_count
+                        && owners(self, mine) == owners(other, theirs)
+                },
+            )
     }
 }

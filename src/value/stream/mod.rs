@@ -1,5 +1,6 @@
 //! Streams: entries, what was ever added and removed, and the groups that consume them. Called by
-//! the commands and the snapshot formats; knows no time but what it is handed, and no configuration.
+//! the commands and the snapshot formats; knows no time but what it is handed, and no
+//! configuration.
 
 mod group;
 
@@ -9,6 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::data::stream::IdMap;
 pub use crate::data::stream::{Entry, Id, IdText, Invalid, Keep, Limits, Log, Parts, Trim};
 pub use group::{Consumer, ConsumerId, Group, NEVER, Pending};
 

@@ -1,12 +1,15 @@
 //! Waiting commands without sockets and on a clock of their own: the order of service at any number
 //! of clients, what a command that waits again keeps, and what ends a wait.
 
-use super::*;
 use crate::commands::FAMILIES;
 use crate::config::Config;
-use crate::core::Now;
+use crate::core::client::ClientFlags;
+use crate::core::{Client, ClientId, Core, Effect, Now};
+use crate::dispatch::blocked::{End, serve_ready, time_out, unblock};
 use crate::dispatch::declare::*;
-use crate::resp::OwnedArgs;
+use crate::dispatch::{Context, Table, cursor, execute};
+use crate::keyspace::waiting::WaitFor;
+use crate::resp::{Error, OwnedArgs};
 use crate::value::ValueRef;
 
 const START_MS: u64 = 1_000_000;
