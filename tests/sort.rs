@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::Node;
 use common::cluster::start_cluster;
+use common::{Node, wait_until};
 
 const SYNTAX: &str = "(error) ERR syntax error";
 const NOT_AN_INTEGER: &str = "(error) ERR value is not an integer or out of range";
@@ -69,6 +69,45 @@ fn patterns() {
     ]);
     let mut client = node.connect_resp3();
     client.expect(&[("SORT l GET n_* LIMIT 1 1", "[(nil)]")]);
+}
+
+#[test]
+fn fields_whose_time_is_over_are_none() {
+    let node = Node::start();
+    let mut client = node.connect();
+    client.expect(&[
+        ("RPUSH l 1 2", "(integer) 2"),
+        ("HSET h_1 weight 5 name uno", "(integer) 2"),
+        ("HSET h_2 weight 4", "(integer) 1"),
+        ("SORT l BY h_*->weight GET # GET h_*->name", r#"["2", (nil), "1", "uno"]"#),
+        ("HPEXPIRE h_1 1 FIELDS 2 weight name", "[(integer) 1, (integer) 1]"),
+    ]);
+    wait_until("the fields are gone", || {
+        client.ask("SORT l BY h_*->weight GET # GET h_*->name") == r#"["1", (nil), "2", (nil)]"#
+    });
+}
+
+#[test]
+fn sorted_sets() {
+    let node = Node::start();
+    let mut client = node.connect();
+    for value_bytes in [64, 0] {
+        client.expect(&[
+            ("FLUSHALL", "OK"),
+            (&format!("CONFIG SET zset-max-listpack-value {value_bytes}"), "OK"),
+            ("ZADD z 1 5 2 3 3 4 10 2 10.5 1", "(integer) 5"),
+            ("SORT z", r#"["1", "2", "3", "4", "5"]"#),
+            ("SORT z ALPHA DESC LIMIT 1 2", r#"["4", "3"]"#),
+            ("SORT z BY nosort", r#"["5", "3", "4", "2", "1"]"#),
+            ("SORT z BY nosort DESC", r#"["1", "2", "4", "3", "5"]"#),
+            ("SORT z BY nosort DESC LIMIT 1 2", r#"["2", "4"]"#),
+            ("SORT z BY nosort LIMIT 3 7", r#"["2", "1"]"#),
+            ("SORT z BY nosort LIMIT 5 1", "[]"),
+            ("SORT z BY nosort DESC LIMIT -1 0", "[]"),
+            ("SORT z BY nosort DESC LIMIT 0 1 STORE d", "(integer) 1"),
+            ("LRANGE d 0 -1", r#"["1"]"#),
+        ]);
+    }
 }
 
 #[test]

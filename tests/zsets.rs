@@ -541,7 +541,6 @@ fn commands_wait_for_members() {
     ]);
     let mut first = waiter(&node, &mut client, 1, "BZPOPMIN z 0");
     let mut second = waiter(&node, &mut client, 2, "BZMPOP 0 2 y z MAX COUNT 2");
-    client.run("SADD y member");
     client.run("ZADD z 5 e 6 f 7 g");
     assert_eq!(first.read().to_string(), "[\"z\", \"e\", \"5\"]");
     assert_eq!(second.read().to_string(), "[\"z\", [[\"g\", \"7\"], [\"f\", \"6\"]]]");

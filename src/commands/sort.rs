@@ -2,11 +2,12 @@
 //! patterns name keys by them. Called by dispatch; all access to keys goes through the keyspace.
 //!
 //! ALPHA compares bytes, which is how strings compare in the C locale; `locale-collate` changes
-//! nothing here.
+//! nothing here. A sorted set keeps its encoding, of which Redis makes a table to sort it.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::hashes::read_hash;
 use crate::base::numbers;
 use crate::core::Core;
 use crate::core::value_limits::of_lists;
@@ -141,11 +142,10 @@ impl<'a> Pattern<'a> {
         let name = [prefix, element, suffix].concat();
         let key = keyspace.key(&name);
         let mut digits = itoa::Buffer::new();
-        let value = keyspace.lookup_read(db, &key)?.value();
-        let bytes = match (field, value) {
-            (Some(field), ValueRef::Hash(hash)) => hash.get(field)?.bytes(&mut digits),
-            (Some(_), _) => return None,
-            (None, value) => value.string(&mut digits)?,
+        let bytes = match field {
+            // A key of another type has no field.
+            Some(field) => read_hash(keyspace, db, &key).ok()??.get(field)?.bytes(&mut digits),
+            None => keyspace.lookup_read(db, &key)?.value().string(&mut digits)?,
         };
         Some(see(bytes))
     }
@@ -343,6 +343,21 @@ fn load(
             }
             set.iter().for_each(|member| elements.push(member));
             options.window(set.len())
+        }
+        Some(ValueRef::Zset(zset)) if options.order.unsorted => {
+            let window = options.window(zset.len());
+            let len = window.len();
+            if descending {
+                let ranks = zset.len() - window.end..zset.len() - window.start;
+                zset.range(ranks).rev().for_each(|(member, _)| elements.push(member));
+            } else {
+                zset.range(window).for_each(|(member, _)| elements.push(member));
+            }
+            0..len
+        }
+        Some(ValueRef::Zset(zset)) => {
+            zset.iter().for_each(|(member, _)| elements.push(member));
+            options.window(zset.len())
         }
         Some(_) => return Err(Error::WrongType),
     };

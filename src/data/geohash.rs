@@ -408,8 +408,10 @@ mod tests {
             circle: bool,
         ) {
             let center = Point { longitude: center.0, latitude: center.1 };
-            let outline =
-                if circle { Outline::Circle { radius: width } } else { Outline::Box { width, height } };
+            let outline = match circle {
+                true => Outline::Circle { radius: width },
+                false => Outline::Box { width, height },
+            };
             let shape = Shape { center, unit_m: 1000.0, outline };
             let scale = width.max(height) / 50.0;
             let point = Point {

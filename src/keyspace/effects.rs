@@ -86,7 +86,8 @@ impl Effects {
         self.stats.evicted_keys += 1;
     }
 
-    /// A key that was of one type is given a value of another, or the same.
+    /// A key that was of one type is given a value of another, or the same. Redis leaves those
+    /// waiting who wait for what it becomes; they would wait for a key that is there.
     #[cold]
     pub(super) fn retyped(&mut self, db: usize, key: &Key<'_>, was: Type, is: Type) {
         self.waiting.key_was(db, key.bytes, was);

@@ -5,11 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::events::EventClass;
-use super::expiry::Tally;
 use super::slot_table::Probe;
 use super::{ExpireMode, Key, Keyspace};
 use crate::base::limits::FIELDS_EXPIRED_PER_STEP;
-use crate::value::{Record, ValueRef};
+use crate::value::{Record, Type, ValueRef};
 
 /// Hashes with fields that expire, by key, and in the order in which their next field does.
 ///
@@ -33,14 +32,15 @@ impl FieldExpiries {
     /// What a record holds, whose key may be in the list.
     #[inline]
     pub(super) fn note(&mut self, record: &Record) {
-        match record.value() {
-            ValueRef::Hash(hash) => match hash.next_expiry() {
-                Some(at_ms) => self.set(record.key(), at_ms),
-                None if self.is_empty() => {}
-                None => self.forget(record.key()),
-            },
-            _ if self.is_empty() => {}
-            _ => self.forget(record.key()),
+        // Most records are no hashes, and this is asked of every one that changes.
+        let next = match record.kind() {
+            Type::Hash => next_expiry(record),
+            _ => None,
+        };
+        match next {
+            Some(at_ms) => self.set(record.key(), at_ms),
+            None if self.is_empty() => {}
+            None => self.forget(record.key()),
         }
     }
 
@@ -67,6 +67,13 @@ impl FieldExpiries {
 
     fn is_due(&self, key: &[u8], now_ms: i64) -> bool {
         self.first_due(now_ms).is_some() && self.by_key.get(key).is_some_and(|&at| at < now_ms)
+    }
+}
+
+fn next_expiry(record: &Record) -> Option<i64> {
+    match record.value() {
+        ValueRef::Hash(hash) => hash.next_expiry(),
+        _ => None,
     }
 }
 
@@ -145,22 +152,18 @@ impl Keyspace {
         }
     }
 
-    /// The active expiry of fields: step by step, until no field is due or time is up.
-    pub(super) fn expire_fields_in_db(
-        &mut self,
-        db: usize,
-        tally: &mut Tally,
-        time_is_up: impl Fn() -> bool,
-    ) {
+    /// The active expiry of fields: step by step, until no field is due or time is up; whether it
+    /// was before all were gone.
+    pub(super) fn expire_fields_in_db(&mut self, db: usize, time_is_up: impl Fn() -> bool) -> bool {
         while let Some(due) = self.dbs[db].field_expiries().first_due(self.now_ms) {
             let name = due.to_vec();
             let key = self.key(&name);
             self.expire_fields(db, &key);
             if time_is_up() {
-                tally.time_is_up = true;
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Whether any hash has fields that expire.

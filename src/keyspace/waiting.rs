@@ -27,6 +27,9 @@ pub enum WaitFor {
     Group,
 }
 
+/// Room for so many keys is kept when nobody waits any more; one command may name millions.
+const QUEUES_KEPT: usize = 1024;
+
 /// Types that a client can wait for.
 const KINDS: usize = 3;
 
@@ -230,6 +233,10 @@ impl Waiting {
                 let Queue { db, key, .. } = self.queues.remove(at);
                 self.index[db].remove(&key);
             }
+        }
+        if self.is_empty() && self.queues.capacity() > QUEUES_KEPT {
+            self.queues = Slab::new();
+            self.index.fill_with(HashMap::new);
         }
     }
 

@@ -2,9 +2,11 @@
 //! and for those that wait for one (SYNC). One child at a time; the cron looks after it.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::child::{Child, Ended, Report};
+use super::signals::Signals;
 use super::snapshot_file::{self, Places, SaveError};
 use super::tokens::CHILD;
 use super::{Node, sync::Syncs};
@@ -32,8 +34,13 @@ struct Running {
 impl Node {
     /// Saves here and now; whether that worked.
     pub(super) fn save(&mut self) -> bool {
+        self.save_unless(None)
+    }
+
+    /// The same, given up once `stop` is set.
+    fn save_unless(&mut self, stop: Option<&AtomicBool>) -> bool {
         self.core.snapshots.saves += 1;
-        let saved = snapshot_file::save(&self.core, alloc::used_memory());
+        let saved = snapshot_file::save(&self.core, alloc::used_memory(), stop);
         match &saved {
             Ok(()) => log::info!("DB saved on disk"),
             Err((error, places)) => error.log(places),
@@ -232,7 +239,15 @@ impl Node {
             return true;
         }
         log::info!("Saving the final RDB snapshot before exiting.");
-        self.save()
+        let Some(stop) = self.signals.as_ref().map(Signals::begin_last_save) else {
+            return self.save();
+        };
+        let saved = self.save_unless(Some(&stop));
+        if !saved && stop.load(Ordering::Relaxed) {
+            log::warn!("You insist... exiting now.");
+            std::process::exit(1);
+        }
+        saved
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Signals {
     pipe: UnixStream,
     terminate: Arc<AtomicBool>,
     interrupt: Arc<AtomicBool>,
+    /// The next SIGINT ends the process at once.
+    lethal: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -32,16 +34,28 @@ impl Signals {
             pipe: read,
             terminate: Arc::new(AtomicBool::new(false)),
             interrupt: Arc::new(AtomicBool::new(false)),
+            lethal: Arc::new(AtomicBool::new(false)),
         };
         // The order matters: a second SIGINT finds the flag set and exits before the first is
         // served.
-        flag::register_conditional_shutdown(SIGINT, 1, signals.interrupt.clone())?;
+        flag::register_conditional_shutdown(SIGINT, 1, signals.lethal.clone())?;
+        flag::register(SIGINT, signals.lethal.clone())?;
         flag::register(SIGINT, signals.interrupt.clone())?;
         flag::register(SIGTERM, signals.terminate.clone())?;
         let write: std::os::fd::OwnedFd = write.into();
         pipe::register(SIGINT, write.try_clone()?)?;
         pipe::register(SIGTERM, write)?;
         Ok(signals)
+    }
+}
+
+impl Signals {
+    /// The last snapshot is about to be written: from here on, SIGINT only sets the flag, so that
+    /// the writer can clean up before the process ends.
+    pub(super) fn begin_last_save(&self) -> Arc<AtomicBool> {
+        self.lethal.store(false, Ordering::Relaxed);
+        self.interrupt.store(false, Ordering::Relaxed);
+        self.interrupt.clone()
     }
 }
 
@@ -85,6 +99,7 @@ impl Node {
     /// The next signal is a new attempt.
     pub(super) fn forget_signals(&mut self) {
         if let Some(signals) = &self.signals {
+            signals.lethal.store(false, Ordering::Relaxed);
             signals.interrupt.store(false, Ordering::Relaxed);
             signals.terminate.store(false, Ordering::Relaxed);
         }

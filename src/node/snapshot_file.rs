@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::Advice;
@@ -129,10 +130,14 @@ impl Places {
     }
 }
 
-/// Saves in the node itself.
-pub fn save(core: &Core, used_memory: usize) -> Result<(), (SaveError, Places)> {
+/// Saves in the node itself, unless `stop` is set before the last key.
+pub fn save(
+    core: &Core,
+    used_memory: usize,
+    stop: Option<&AtomicBool>,
+) -> Result<(), (SaveError, Places)> {
     let places = Places::of(&core.config, std::process::id() as i32);
-    let mut pace = Pace::new(&core.config, None);
+    let mut pace = Pace { stop, ..Pace::new(&core.config, None) };
     let options = core.snapshot_options(used_memory);
     save_to(&places, core, &options, &mut pace).map_err(|error| (error, places))
 }
@@ -230,6 +235,8 @@ impl Write for Paced {
 
 /// What happens between keys: delays that tests ask for, and reports to the parent.
 struct Pace<'a> {
+    /// Somebody insists that the process ends.
+    stop: Option<&'a AtomicBool>,
     keys: u64,
     delay_us: i32,
     reporter: Option<&'a mut Reporter>,
@@ -240,12 +247,15 @@ struct Pace<'a> {
 impl<'a> Pace<'a> {
     fn new(config: &Config, reporter: Option<&'a mut Reporter>) -> Self {
         let delay_us = config.rdb_key_save_delay;
-        Pace { keys: 0, delay_us, reporter, watch: Stopwatch::start(), reported_us: 0 }
+        Pace { stop: None, keys: 0, delay_us, reporter, watch: Stopwatch::start(), reported_us: 0 }
     }
 
     fn after_key(&mut self) -> io::Result<()> {
         self.keys += 1;
         self.delay();
+        if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         if self.reporter.is_none()
             || !(self.keys.is_multiple_of(KEYS_PER_LOOK) || self.delay_us > 0)
         {

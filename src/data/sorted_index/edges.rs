@@ -142,8 +142,8 @@ impl<N: Node> Edges<N> {
         removed
     }
 
-    /// After a child lost items, which its edge no longer counts: it goes if it is empty, and is joined with a neighbour, or gets
-    /// some of that one's, if it is sparse.
+    /// After a child lost items, which its edge no longer counts: it goes if it is empty, and is
+    /// joined with a neighbour, or gets some of that one's, if it is sparse.
     fn settle(&mut self, at: usize, bytes: &mut Bytes) {
         let Some(edge) = self.0.get_mut(at) else { return };
         if edge.node.width() == 0 {

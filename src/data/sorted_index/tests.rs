@@ -1,3 +1,5 @@
+//! The index against a sorted vector, and what its nodes take.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -152,6 +152,7 @@ impl<V> IdMap<V> {
 
     /// Sets the value of an id; gives the one that it had.
     pub fn insert(&mut self, id: Id, value: V) -> Option<V> {
+        const { assert!(Self::CHUNK_ENTRIES >= ROOM_MIN) };
         let Place { mut chunk, mut index } = self.lower_bound(id);
         if let Some(found) = self.chunks.get_mut(chunk) {
             if found[index].0 == id {
@@ -170,7 +171,7 @@ impl<V> IdMap<V> {
         }
         let found = &mut self.chunks[chunk];
         if found.len() == found.capacity() {
-            let wanted = (2 * found.len()).clamp(ROOM_MIN, Self::CHUNK_ENTRIES.max(ROOM_MIN));
+            let wanted = (2 * found.len()).clamp(ROOM_MIN, Self::CHUNK_ENTRIES);
             found.reserve_exact(wanted - found.len());
         }
         found.insert(index, (id, value));
@@ -212,6 +213,7 @@ impl<V> IdMap<V> {
             self.chunks.remove(chunk);
         } else if found.len() < Self::CHUNK_ENTRIES / 4 {
             self.join(chunk);
+            self.join(chunk.saturating_sub(1));
         }
         removed
     }

@@ -141,17 +141,17 @@ impl Log {
         self.last = Some((id, node::begin(parts)));
     }
 
-    /// Adds a node of other origin behind all others; how many entries it has, and the last id in
-    /// it.
-    pub fn push_node(&mut self, master: Id, listpack: Listpack) -> Result<(u64, Id), Invalid> {
-        let (entries, last_id) = node::check(&listpack, master).ok_or(Invalid)?;
-        let before = self.last().and_then(|node| node.last_id());
-        if before.is_some_and(|before| master <= before) {
+    /// Adds a node of other origin behind all others; how many entries it has.
+    pub fn push_node(&mut self, master: Id, listpack: Listpack) -> Result<u64, Invalid> {
+        let before = self.last_id();
+        let entries = node::check(&listpack, master, before).ok_or(Invalid)?;
+        let ascends = |before: Id| before < master;
+        if !before.is_none_or(ascends) || !self.last().is_none_or(|node| ascends(node.master)) {
             return Err(Invalid);
         }
         self.seal();
         self.last = Some((master, listpack));
-        Ok((entries, last_id))
+        Ok(entries)
     }
 
     /// Nothing will be added to the last node any more.

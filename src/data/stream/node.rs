@@ -395,8 +395,8 @@ pub(super) fn remove(listpack: &mut Listpack, master_id: Id, id: Id) -> bool {
     let mut walk = node.walk();
     let found = loop {
         match walk.next_slot() {
-            Some(slot) if slot.id < id => {}
-            Some(slot) if slot.id == id && !slot.is_deleted() => break slot,
+            Some(slot) if slot.is_deleted() || slot.id < id => {}
+            Some(slot) if slot.id == id => break slot,
             _ => return false,
         }
     };
@@ -434,10 +434,11 @@ pub(super) fn remove_first(
 
 // ---- checking
 
-/// Whether a listpack is a node: its entries are whole, their ids ascend from the master's on, and
-/// they are as many as it says (Redis: streamValidateListpackIntegrity, which does not look at the
-/// ids). Tells how many were not removed, and the last id.
-pub(super) fn check(listpack: &Listpack, master_id: Id) -> Option<(u64, Id)> {
+/// Whether a listpack is a node that can follow an entry: its own entries are whole, their ids
+/// ascend, and they are as many as it says (Redis: streamValidateListpackIntegrity, which does not
+/// look at the ids). Those that were removed may have any id: in old versions, XSETID could go back
+/// behind them. Tells how many were not removed.
+pub(super) fn check(listpack: &Listpack, master_id: Id, before: Option<Id>) -> Option<u64> {
     let mut elements = listpack.iter();
     let mut count = || u64::try_from(elements.next()?.as_int()?).ok();
     let (live, deleted, fields) = (count()?, count()?, count()?);
@@ -447,15 +448,17 @@ pub(super) fn check(listpack: &Listpack, master_id: Id) -> Option<(u64, Id)> {
     if elements.next()?.as_int()? != 0 {
         return None;
     }
-    let (mut seen, mut seen_deleted, mut last) = (0u64, 0u64, None);
+    let (mut seen, mut seen_deleted, mut last) = (0u64, 0u64, before);
     while let Some(flags) = elements.next() {
         let flags = flags.as_int()?;
         let (ms, seq) = (elements.next()?.as_int()?, elements.next()?.as_int()?);
         let id = master_id.plus(ms, seq);
-        if id < master_id || last.is_some_and(|last| id <= last) {
-            return None;
+        if flags & DELETED == 0 {
+            if id < master_id || last.is_some_and(|last| id <= last) {
+                return None;
+            }
+            last = Some(id);
         }
-        last = Some(id);
         let (fields, skipped) = if flags & SAME_FIELDS != 0 {
             (fields, fields)
         } else {
@@ -473,6 +476,6 @@ pub(super) fn check(listpack: &Listpack, master_id: Id) -> Option<(u64, Id)> {
         seen += 1;
         seen_deleted += u64::from(flags & DELETED != 0);
     }
-    let whole = live.checked_add(deleted)? == seen && seen_deleted == deleted;
-    if whole { Some((live, last?)) } else { None }
+    let whole = seen > 0 && live.checked_add(deleted)? == seen && seen_deleted == deleted;
+    whole.then_some(live)
 }

@@ -47,6 +47,22 @@ fn keys_are_served_as_they_became_ready_and_clients_as_they_came() {
 }
 
 #[test]
+fn what_one_command_with_many_keys_took_is_given_back() {
+    let mut waiting = Waiting::new(1);
+    let keys: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+    waiting.wait(A, 0, keys.iter().map(String::as_bytes), WaitFor::List);
+    wait(&mut waiting, B, &["7"], WaitFor::List);
+    waiting.stop(A);
+    assert_eq!(waiting.keys(), (1, 0));
+    waiting.key_is(0, b"7", Type::List);
+    waiting.key_is(0, b"8", Type::List);
+    waiting.stop(B);
+    assert!(waiting.queues.capacity() <= QUEUES_KEPT && waiting.index[0].capacity() == 0);
+    assert_eq!(served(&mut waiting, Some(Type::List)), Some(("7".into(), vec![])));
+    assert!(!waiting.has_ready());
+}
+
+#[test]
 fn only_a_key_of_the_type_that_is_waited_for_is_served() {
     let mut waiting = Waiting::new(1);
     wait(&mut waiting, A, &["k"], WaitFor::List);

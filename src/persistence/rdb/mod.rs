@@ -58,6 +58,8 @@ pub enum Corrupt {
     Empty,
     /// The elements of a value are packed in a way that is not right, or do not fit together.
     Elements,
+    /// A stream's group has a consumer twice.
+    Consumers,
 }
 
 impl fmt::Display for Corrupt {
@@ -71,6 +73,7 @@ impl fmt::Display for Corrupt {
             Corrupt::Type(byte) => write!(f, "unknown type {byte}"),
             Corrupt::Empty => f.write_str("a value is empty"),
             Corrupt::Elements => f.write_str("the elements of a value are damaged"),
+            Corrupt::Consumers => f.write_str("a consumer is there twice"),
         }
     }
 }

@@ -16,7 +16,8 @@ pub fn packed_encodings(value: &NewValue<'_>, type_byte: u8) -> u64 {
             Repr::Listpack(_) => 0,
             Repr::Quicklist(list) => list.nodes().filter(|node| !node.is_plain).count() as u64,
         },
-        (11 | 15..=25, _) => 1,
+        (_, NewValue::Owned(Value::Stream(stream))) => stream.log().node_count() as u64,
+        (11 | 16..=25, _) => 1,
         _ => 0,
     }
 }
@@ -32,6 +33,7 @@ pub fn reason(corrupt: Corrupt, type_byte: Option<u8>) -> Cow<'static, str> {
         Corrupt::Compression => "Invalid LZF compressed string".into(),
         Corrupt::Type(byte) => format!("Unknown RDB encoding type {byte}").into(),
         Corrupt::Elements => of_elements(type_byte).into(),
+        Corrupt::Consumers => "Duplicate stream consumer detected".into(),
         other => other.to_string().into(),
     }
 }

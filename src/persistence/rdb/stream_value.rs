@@ -175,7 +175,7 @@ fn read_consumer(
     ownerless: &mut Ownerless,
 ) -> Result<(), Corrupt> {
     let seen_time = read_time(source)?;
-    let consumer = group.create_consumer(name, seen_time).ok_or(Corrupt::Elements)?;
+    let consumer = group.create_consumer(name, seen_time).ok_or(Corrupt::Consumers)?;
     group.consumer_mut(consumer).active_time = match form {
         Form::ActiveTimes => read_time(source)?,
         Form::Entries | Form::Counters => seen_time,
@@ -369,7 +369,7 @@ mod tests {
         let bob = [b"\x01b", times, b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01"].concat();
         assert_eq!(pending(&[b"\0"]), Err(Corrupt::Elements));
         assert_eq!(pending(&[b"\x01", &alice]), Ok(1));
-        assert_eq!(pending(&[b"\x02", &alice, &alice]), Err(Corrupt::Elements));
+        assert_eq!(pending(&[b"\x02", &alice, &alice]), Err(Corrupt::Consumers));
         assert_eq!(pending(&[b"\x02", &alice, &bob]), Err(Corrupt::Elements));
         // More than there is.
         assert_eq!(read(b"\x15\x81\xff\xff\xff\xff\xff\xff\xff\xff"), Err(Corrupt::Truncated));

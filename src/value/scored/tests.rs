@@ -1,3 +1,5 @@
+//! Members and scores against a map and a sorted set of std, and what they take.
+
 use std::collections::{BTreeSet, HashMap};
 
 use proptest::prelude::*;

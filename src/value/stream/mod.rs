@@ -244,15 +244,12 @@ impl Stream {
 pub struct Builder {
     stream: Stream,
     entries: u64,
-    last_entry_id: Id,
 }
 
 impl Builder {
     /// Adds a node behind all others.
     pub fn push_node(&mut self, master: Id, listpack: Listpack) -> Result<(), Invalid> {
-        let (entries, last_id) = self.stream.log.push_node(master, listpack)?;
-        self.entries += entries;
-        self.last_entry_id = last_id;
+        self.entries += self.stream.log.push_node(master, listpack)?;
         Ok(())
     }
 
@@ -263,8 +260,13 @@ impl Builder {
 
     /// The stream, if these are its counters.
     pub fn finish(self, counters: Counters) -> Result<Stream, Invalid> {
-        let fit = counters.length == self.entries && counters.last_id >= self.last_entry_id;
-        if fit { Ok(Stream { counters, ..self.stream }) } else { Err(Invalid) }
+        let last_id = self.stream.log.last_id();
+        let fit = last_id.is_none_or(|last_id| last_id <= counters.last_id);
+        if fit && counters.length == self.entries {
+            Ok(Stream { counters, ..self.stream })
+        } else {
+            Err(Invalid)
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! Sorted sets in both encodings, against sorted vectors and maps.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -209,7 +211,8 @@ proptest! {
         names.iter().rev().for_each(|name| _ = zset.set(name.as_bytes(), 0.0, limits));
         let range = LexRange::parse(min.as_bytes(), max.as_bytes()).unwrap();
         let inside = |name: &&String| range.place(name.as_bytes()).is_eq();
-        let expected: Vec<_> = names.iter().filter(inside).map(|name| name.as_bytes().to_vec()).collect();
+        let expected: Vec<_> =
+            names.iter().filter(inside).map(|name| name.as_bytes().to_vec()).collect();
         let ranks = zset.ranks_by_member(&range);
         let found: Vec<_> = zset.range(ranks).map(|(member, _)| member.to_vec()).collect();
         prop_assert_eq!(found, expected);
