@@ -48,13 +48,18 @@ pub fn compress(input: &[u8], out: &mut Vec<u8>, max: usize) -> bool {
     let room = max.min(input.len() + input.len() / LITERALS_MAX + 1);
     out.resize(begin + room, 0);
     let place = &mut out[begin..];
-    let packed = match input.len() {
-        0..=SHORT_BYTES => pack::<u16, 9, { 1 << 9 }>(input, place),
-        0..=MEDIUM_BYTES => pack::<u16, 12, { 1 << 12 }>(input, place),
-        0..=LONG_BYTES => pack::<u16, 14, { 1 << 14 }>(input, place),
+    let length = input.len();
+    let packed = if length <= SHORT_BYTES {
+        pack::<u16, 9, { 1 << 9 }>(input, place)
+    } else if length <= MEDIUM_BYTES {
+        pack::<u16, 12, { 1 << 12 }>(input, place)
+    } else if length <= LONG_BYTES {
+        pack::<u16, 14, { 1 << 14 }>(input, place)
+    } else if u32::try_from(length).is_ok() {
         // Places are kept in 32 bits.
-        length if u32::try_from(length).is_ok() => pack::<u32, 14, { 1 << 14 }>(input, place),
-        _ => None,
+        pack::<u32, 14, { 1 << 14 }>(input, place)
+    } else {
+        None
     };
     out.truncate(begin + packed.unwrap_or(0));
     packed.is_some()
