@@ -107,7 +107,7 @@ fn errors_come_in_the_order_of_redis() {
     }
     // A type that does not exist, and a version that is yet to come.
     let unknown = b"\x7f\x01\xc0\x01\x0b\0checksum";
-    let newer = b"\0\xc0\x01\x0c\0checksum";
+    let newer = b"\0\xc0\x01\x0d\0checksum";
     client.run("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
     let bad_data = "(error) ERR Bad data format";
     assert_eq!(restore(&mut client, "k", "0", unknown, "REPLACE"), bad_data);
