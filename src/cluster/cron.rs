@@ -3,10 +3,16 @@
 //! clusterCron).
 
 use super::wire::Heartbeat;
-use super::{Cluster, Env, LinkId, NodeFlags, NodeIndex, State};
+use super::{Cluster, Env, NodeFlags, NodeIndex, State};
 
-/// A node is pinged in every so many runs, be it due or not.
-const PING_TICKS: u64 = 10;
+/// A random node is pinged in every so many runs.
+const RANDOM_PING_TICKS: u64 = 10;
+/// Of so many nodes chosen at random the one is pinged that was not heard of for longest.
+const RANDOM_PING_DRAWS: usize = 5;
+/// A ping that is due is sent within this part of the interval between pings,
+const PING_SPREAD: u64 = 10;
+/// and before that in each run with one chance in so many.
+const PING_CHANCE: u64 = 8;
 /// A handshake gets one node timeout, but at least this long.
 const HANDSHAKE_MS_MIN: u64 = 1000;
 
@@ -20,8 +26,8 @@ impl Cluster {
         for index in self.nodes.indexes() {
             self.reconnect(index, now_ms);
         }
-        if self.run.ticks.is_multiple_of(PING_TICKS) {
-            self.ping_quietest(now_ms);
+        if self.run.ticks.is_multiple_of(RANDOM_PING_TICKS) {
+            self.ping_random(now_ms);
         }
         let mut news = false;
         for index in self.nodes.indexes() {
@@ -47,25 +53,35 @@ impl Cluster {
         }
     }
 
-    /// Pings the node that has not answered for longest. Redis takes the one of five that it draws,
-    /// and so pings others before their time: for 30 nodes that is a twentieth more traffic.
-    fn ping_quietest(&mut self, now_ms: u64) {
-        let mut quietest: Option<((u64, u64), LinkId)> = None;
-        for index in self.nodes.indexes() {
+    fn ping_random(&mut self, now_ms: u64) {
+        let mut chosen: Option<NodeIndex> = None;
+        for _ in 0..RANDOM_PING_DRAWS {
+            let Some(index) = self.nodes.random(&mut self.rng) else { return };
             let node = &self.nodes[index];
             let barred = node.is(NodeFlags::MYSELF | NodeFlags::HANDSHAKE);
-            let Some(link) = node.link.filter(|_| node.ping_sent_ms == 0 && !barred) else {
+            if node.link.is_none() || node.ping_sent_ms != 0 || barred {
                 continue;
-            };
-            // Not the same one of several for all who start at the same time.
-            let order = (node.pong_received_ms, self.rng.next_u64());
-            if quietest.is_none_or(|(least, _)| order < least) {
-                quietest = Some((order, link));
+            }
+            if chosen.is_none_or(|best| node.pong_received_ms < self.nodes[best].pong_received_ms) {
+                chosen = Some(index);
             }
         }
-        if let Some((_, link)) = quietest {
+        if let Some(link) = chosen.and_then(|index| self.nodes[index].link) {
             self.send_heartbeat(link, Heartbeat::Ping, now_ms);
         }
+    }
+
+    /// Whether it is time to ping a node of which so long nothing was heard. By gossip all nodes
+    /// have about the same news of one, and would all ping it in the same moment (in Redis they
+    /// do); when they do not, the pong of the first spares the pings of others.
+    fn is_due(&mut self, silent_ms: u64) -> bool {
+        let interval_ms = match self.settings.ping_interval_ms {
+            0 => self.settings.node_timeout_ms / 2,
+            interval_ms => interval_ms,
+        };
+        silent_ms > interval_ms
+            && (silent_ms > interval_ms + interval_ms / PING_SPREAD
+                || self.rng.below(PING_CHANCE) == 0)
     }
 
     /// Pings a node that was not heard of for a while, renews a link that says nothing, marks a
@@ -87,12 +103,9 @@ impl Cluster {
                 self.close_link(link);
             }
         }
-        let interval_ms = match self.settings.ping_interval_ms {
-            0 => timeout_ms / 2,
-            interval_ms => interval_ms,
-        };
+        let silent_ms = now_ms.saturating_sub(self.nodes[index].pong_received_ms);
+        let due = !pings && self.is_due(silent_ms);
         let node = &self.nodes[index];
-        let due = !pings && now_ms.saturating_sub(node.pong_received_ms) > interval_ms;
         if let Some(link) = node.link.filter(|_| due) {
             self.send_heartbeat(link, Heartbeat::Ping, now_ms);
             return false;
