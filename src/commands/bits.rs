@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::computed::{self, Computed};
 use super::strings::pad;
 use crate::base::numbers;
 use crate::data::bits::{self, FieldType, Operation, Overflow};
@@ -11,7 +12,7 @@ use crate::dispatch::cursor::parse_i64;
 use crate::dispatch::declare::*;
 use crate::dispatch::{Context, Cursor};
 use crate::keyspace::events::EventClass;
-use crate::keyspace::{Expiry, Free, Key, Keyspace};
+use crate::keyspace::{Key, Keyspace};
 use crate::resp::{Args, Error};
 use crate::value::{NewValue, Type, Value, ValueRef};
 
@@ -210,9 +211,7 @@ pub(super) fn bitop(ctx: &mut Context<'_>) -> Result<(), Error> {
         return Err(Error::err("BITOP NOT must be called with a single source key."));
     }
     let sources: Vec<_> = (3..ctx.args.len()).map(|index| ctx.key(index)).collect();
-    let (key, db) = (ctx.key(2), ctx.client.db);
-    let free = Free::lazily_if(ctx.core.config.lazyfree_lazy_server_del);
-    let keyspace = &mut ctx.core.keyspace;
+    let (keyspace, db) = (&mut ctx.core.keyspace, ctx.client.db);
     for source in &sources {
         let record = keyspace.lookup_read(db, source);
         if record.is_some_and(|record| record.kind() != Type::String) {
@@ -220,16 +219,8 @@ pub(super) fn bitop(ctx: &mut Context<'_>) -> Result<(), Error> {
         }
     }
     let result = combine(keyspace, db, operation, &sources);
-    let len = result.len();
-    if len > 0 {
-        keyspace.set(db, &key, NewValue::Owned(Value::String(result)), Expiry::None);
-        keyspace.notify(EventClass::STRING, "set", db, &key);
-        keyspace.dirty += 1;
-    } else if keyspace.remove(db, &key, free) {
-        keyspace.notify(EventClass::GENERIC, "del", db, &key);
-        keyspace.dirty += 1;
-    }
-    ctx.client.reply.int(len as i64);
+    let (len, event) = (result.len(), (EventClass::STRING, "set"));
+    computed::store(ctx, 2, Computed { value: Value::String(result), len, event, changes: 1 });
     Ok(())
 }
 

@@ -7,6 +7,7 @@ pub mod blocking_lists;
 pub mod client;
 pub mod cluster;
 pub mod command;
+mod computed;
 pub mod config;
 pub mod connection;
 pub mod debug;

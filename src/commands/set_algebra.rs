@@ -1,15 +1,16 @@
 //! Unions, differences and intersections of sets, replied or stored. What they are is in
 //! `value::set::algebra`; declared in `sets`. A key that does not exist is an empty set.
 
+use super::computed::{self, Computed};
 use super::sets::{read_set, reply_member};
 use crate::core::value_limits::of_sets as limits;
 use crate::dispatch::Context;
 use crate::dispatch::cursor::parse_i64;
 use crate::keyspace::events::EventClass;
-use crate::keyspace::{Expiry, Free, Key, Keyspace};
+use crate::keyspace::{Key, Keyspace};
 use crate::resp::Error;
 use crate::value::set::{Limits, algebra};
-use crate::value::{NewValue, Set, Value, ValueRef};
+use crate::value::{Set, Value, ValueRef};
 
 /// What makes one set of several.
 type Operation = fn(&[Option<&Set>], Limits) -> Set;
@@ -55,20 +56,9 @@ fn store_result(
 ) -> Result<(), Error> {
     let (limits, count) = (limits(ctx.core), ctx.args.len() - 2);
     let keys = read_keys(ctx, 2, count)?;
-    let (key, db) = (ctx.key(1), ctx.client.db);
-    let free = Free::lazily_if(ctx.core.config.lazyfree_lazy_server_del);
-    let keyspace = &mut ctx.core.keyspace;
-    let result = operation(&sets_at(keyspace, db, &keys), limits);
-    let len = result.len();
-    if len > 0 {
-        keyspace.set(db, &key, NewValue::Owned(Value::Set(result)), Expiry::None);
-        keyspace.notify(EventClass::SET, event, db, &key);
-        keyspace.dirty += 1;
-    } else if keyspace.remove(db, &key, free) {
-        keyspace.notify(EventClass::GENERIC, "del", db, &key);
-        keyspace.dirty += 1;
-    }
-    ctx.client.reply.int(len as i64);
+    let result = operation(&sets_at(&ctx.core.keyspace, ctx.client.db, &keys), limits);
+    let (len, event) = (result.len(), (EventClass::SET, event));
+    computed::store(ctx, 1, Computed { value: Value::Set(result), len, event, changes: 1 });
     Ok(())
 }
 

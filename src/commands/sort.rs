@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::computed::{self, Computed};
 use super::hashes::read_hash;
 use crate::base::numbers;
 use crate::core::Core;
@@ -15,11 +16,11 @@ use crate::data::listpack::Element;
 use crate::data::quicklist::Quicklist;
 use crate::dispatch::Context;
 use crate::dispatch::declare::*;
+use crate::keyspace::Keyspace;
 use crate::keyspace::events::EventClass;
-use crate::keyspace::{Expiry, Free, Keyspace};
 use crate::resp::Error;
 use crate::value::list::{Changed, Direction, End};
-use crate::value::{List, NewValue, Value, ValueRef};
+use crate::value::{List, Value, ValueRef};
 
 // ---- what is asked for
 
@@ -405,20 +406,10 @@ fn store(
     elements: &Elements,
     chosen: (&[Item], &[Pattern<'_>]),
 ) {
-    let (key, db) = (ctx.key(index), ctx.client.db);
     let len = results(chosen.0, chosen.1);
-    let list = build_list(ctx.core, db, elements, chosen);
-    let free = Free::lazily_if(ctx.core.config.lazyfree_lazy_server_del);
-    let keyspace = &mut ctx.core.keyspace;
-    if len > 0 {
-        keyspace.set(db, &key, NewValue::Owned(Value::List(list)), Expiry::None);
-        keyspace.notify(EventClass::LIST, "sortstore", db, &key);
-        keyspace.dirty += len as u64;
-    } else if keyspace.remove(db, &key, free) {
-        keyspace.notify(EventClass::GENERIC, "del", db, &key);
-        keyspace.dirty += 1;
-    }
-    ctx.client.reply.int(len as i64);
+    let value = Value::List(build_list(ctx.core, ctx.client.db, elements, chosen));
+    let (event, changes) = ((EventClass::LIST, "sortstore"), len as u64);
+    computed::store(ctx, index, Computed { value, len, event, changes });
 }
 
 fn build_list(

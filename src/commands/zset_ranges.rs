@@ -3,16 +3,16 @@
 
 use std::ops::Range;
 
+use super::computed::{self, Computed};
 use super::zsets::{parse_members, parse_scores, ranks_between, read_zset, reply_members};
 use crate::core::value_limits::of_zsets as limits;
 use crate::dispatch::Context;
 use crate::dispatch::cursor::parse_i64;
 use crate::dispatch::declare::*;
 use crate::keyspace::events::EventClass;
-use crate::keyspace::{Expiry, Free};
 use crate::resp::{Args, Error};
 use crate::value::zset::{LexRange, Limits, ScoreRange};
-use crate::value::{NewValue, Value, Zset};
+use crate::value::{Value, Zset};
 
 /// What decides which members are in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,19 +208,8 @@ pub(super) fn store_at(
     result: Zset,
     (event, changes): (&'static str, u64),
 ) {
-    let (key, db) = (ctx.key(at), ctx.client.db);
-    let free = Free::lazily_if(ctx.core.config.lazyfree_lazy_server_del);
-    let keyspace = &mut ctx.core.keyspace;
-    let len = result.len();
-    if len > 0 {
-        keyspace.set(db, &key, NewValue::Owned(Value::Zset(result)), Expiry::None);
-        keyspace.notify(EventClass::ZSET, event, db, &key);
-        keyspace.dirty += changes;
-    } else if keyspace.remove(db, &key, free) {
-        keyspace.notify(EventClass::GENERIC, "del", db, &key);
-        keyspace.dirty += 1;
-    }
-    ctx.client.reply.int(len as i64);
+    let (len, event) = (result.len(), (EventClass::ZSET, event));
+    computed::store(ctx, at, Computed { value: Value::Zset(result), len, event, changes });
 }
 
 /// The commands of this family.
