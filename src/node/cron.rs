@@ -18,6 +18,8 @@ pub struct Cron {
     pub(super) runs: u64,
     /// Listeners whose queue was left before it was empty.
     accepts: Vec<usize>,
+    /// How many commands had run when the system was asked last.
+    sampled_at: u64,
 }
 
 /// With dynamic-hz, the rate doubles until a run sees at most so many clients
@@ -38,6 +40,7 @@ impl Cron {
             next_cluster: crate::base::clock::instant(),
             runs: 0,
             accepts: Vec::new(),
+            sampled_at: 0,
         };
         cron.set_hz(core);
         cron
@@ -124,7 +127,7 @@ impl Node {
         self.core.note_memory_peak();
         self.saving_cron();
         if self.cron.every(Duration::from_millis(100)) {
-            self.core.system = system::sample();
+            self.sample_system();
             self.core.sample_rates();
         }
         if self.cron.every(Duration::from_secs(1)) {
@@ -134,6 +137,16 @@ impl Node {
             self.core.log_verbose_summary();
         }
         self.core.stats.cron_nanos += started.elapsed_ns();
+    }
+
+    /// Asks the system how this process does: every second, and more often while it has commands to
+    /// run. An idle node changes little, and this is most of what its cron costs.
+    fn sample_system(&mut self) {
+        let commands = self.core.stats.commands_processed;
+        if commands != self.cron.sampled_at || self.cron.every(Duration::from_secs(1)) {
+            self.cron.sampled_at = commands;
+            self.core.system = system::sample();
+        }
     }
 
     pub(super) fn run_cluster_cron_if_due(&mut self) {
