@@ -432,7 +432,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N), N fields")
         .flags(&[WRITE, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RW, DELETE])]),
+        .keys(&[KeySpec::key(1, &[RW, DELETE])])
+        .element(2),
     Command::new("hexists", 3, hexists)
         .summary("Tells whether a hash has a field.")
         .syntax("key field")
@@ -440,7 +441,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[READONLY, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RO])]),
+        .keys(&[KeySpec::key(1, &[RO])])
+        .element(2),
     Command::new("hget", 3, hget)
         .summary("Gives the value of a field.")
         .syntax("key field")
@@ -448,7 +450,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[READONLY, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RO, ACCESS])]),
+        .keys(&[KeySpec::key(1, &[RO, ACCESS])])
+        .element(2),
     Command::new("hgetall", 2, hgetall)
         .summary("Gives all fields of a hash with their values.")
         .syntax("key")
@@ -465,7 +468,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[WRITE, DENYOOM, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RW, ACCESS, UPDATE])]),
+        .keys(&[KeySpec::key(1, &[RW, ACCESS, UPDATE])])
+        .element(2),
     Command::new("hincrbyfloat", 4, hincrbyfloat)
         .summary("Adds a floating point number to the one that a field holds.")
         .syntax("key field increment:double")
@@ -473,7 +477,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[WRITE, DENYOOM, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RW, ACCESS, UPDATE])]),
+        .keys(&[KeySpec::key(1, &[RW, ACCESS, UPDATE])])
+        .element(2),
     Command::new("hkeys", 2, hkeys)
         .summary("Gives the names of all fields of a hash.")
         .syntax("key")
@@ -498,7 +503,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N), N fields")
         .flags(&[READONLY, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RO, ACCESS])]),
+        .keys(&[KeySpec::key(1, &[RO, ACCESS])])
+        .element(2),
     Command::new("hmset", -4, hmset)
         .summary("Sets several fields.")
         .syntax("key <field value>...")
@@ -507,6 +513,7 @@ pub const COMMANDS: &[Command] = &[
         .flags(&[WRITE, DENYOOM, FAST])
         .categories(&[HASH])
         .keys(&[KeySpec::key(1, &[RW, UPDATE])])
+        .element(2)
         .deprecated("4.0.0", "`HSET` with several fields"),
     Command::new("hrandfield", -2, hrandfield)
         .summary("Gives random fields of a hash.")
@@ -533,7 +540,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N), N fields")
         .flags(&[WRITE, DENYOOM, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RW, UPDATE])]),
+        .keys(&[KeySpec::key(1, &[RW, UPDATE])])
+        .element(2),
     Command::new("hsetnx", 4, hsetnx)
         .summary("Sets a field of a hash, but only if it does not exist.")
         .syntax("key field value")
@@ -541,7 +549,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[WRITE, DENYOOM, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RW, INSERT])]),
+        .keys(&[KeySpec::key(1, &[RW, INSERT])])
+        .element(2),
     Command::new("hstrlen", 3, hstrlen)
         .summary("Gives the length of the value of a field in bytes.")
         .syntax("key field")
@@ -549,7 +558,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[READONLY, FAST])
         .categories(&[HASH])
-        .keys(&[KeySpec::key(1, &[RO])]),
+        .keys(&[KeySpec::key(1, &[RO])])
+        .element(2),
     Command::new("hvals", 2, hvals)
         .summary("Gives all values of a hash.")
         .syntax("key")

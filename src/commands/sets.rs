@@ -383,7 +383,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N), N members")
         .flags(&[WRITE, DENYOOM, FAST])
         .categories(&[SET])
-        .keys(&[KeySpec::key(1, &[RW, INSERT])]),
+        .keys(&[KeySpec::key(1, &[RW, INSERT])])
+        .element(2),
     Command::new("scard", 2, scard)
         .summary("Gives the number of members of a set.")
         .syntax("key")
@@ -441,7 +442,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[READONLY, FAST])
         .categories(&[SET])
-        .keys(&[KeySpec::key(1, &[RO])]),
+        .keys(&[KeySpec::key(1, &[RO])])
+        .element(2),
     Command::new("smembers", 2, smembers)
         .summary("Gives all members of a set.")
         .syntax("key")
@@ -458,7 +460,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N), N members")
         .flags(&[READONLY, FAST])
         .categories(&[SET])
-        .keys(&[KeySpec::key(1, &[RO, ACCESS])]),
+        .keys(&[KeySpec::key(1, &[RO, ACCESS])])
+        .element(2),
     Command::new("smove", 4, smove)
         .summary("Moves a member from one set to another.")
         .syntax("source destination member")
@@ -466,7 +469,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[WRITE, FAST])
         .categories(&[SET])
-        .keys(&[KeySpec::key(1, &[RW, ACCESS, DELETE]), KeySpec::key(2, &[RW, INSERT])]),
+        .keys(&[KeySpec::key(1, &[RW, ACCESS, DELETE]), KeySpec::key(2, &[RW, INSERT])])
+        .element(3),
     Command::new("spop", -2, spop)
         .summary("Removes random members of a set and gives them.")
         .syntax("key [count]@3.2.0")
@@ -492,7 +496,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N), N members")
         .flags(&[WRITE, FAST])
         .categories(&[SET])
-        .keys(&[KeySpec::key(1, &[RW, DELETE])]),
+        .keys(&[KeySpec::key(1, &[RW, DELETE])])
+        .element(2),
     Command::new("sscan", -3, sscan)
         .summary("Walks through the members of a set, a few per call.")
         .syntax("key cursor [MATCH pattern] [COUNT count]")

@@ -550,7 +550,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(log(N)) per member, N members")
         .flags(&[WRITE, DENYOOM, FAST])
         .categories(&[SORTEDSET])
-        .keys(&[KeySpec::key(1, &[RW, UPDATE])]),
+        .keys(&[KeySpec::key(1, &[RW, UPDATE])])
+        .element(3),
     Command::new("zcard", 2, zcard)
         .summary("Gives the number of members of a sorted set.")
         .syntax("key")
@@ -574,7 +575,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(log(N)), N members")
         .flags(&[WRITE, DENYOOM, FAST])
         .categories(&[SORTEDSET])
-        .keys(&[KeySpec::key(1, &[RW, ACCESS, UPDATE])]),
+        .keys(&[KeySpec::key(1, &[RW, ACCESS, UPDATE])])
+        .element(3),
     Command::new("zlexcount", 4, zlexcount)
         .summary("Counts the members in a range, where all have the same score.")
         .syntax("key min max")
@@ -590,7 +592,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(N), N members asked for")
         .flags(&[READONLY, FAST])
         .categories(&[SORTEDSET])
-        .keys(&[KeySpec::key(1, &[RO, ACCESS])]),
+        .keys(&[KeySpec::key(1, &[RO, ACCESS])])
+        .element(2),
     Command::new("zrank", -3, zrank)
         .summary("Gives the place of a member, counted from the lowest score.")
         .syntax("key member [WITHSCORE]")
@@ -598,7 +601,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(log(N)), N members")
         .flags(&[READONLY, FAST])
         .categories(&[SORTEDSET])
-        .keys(&[KeySpec::key(1, &[RO, ACCESS])]),
+        .keys(&[KeySpec::key(1, &[RO, ACCESS])])
+        .element(2),
     Command::new("zrem", -3, zrem)
         .summary("Removes members of a sorted set, and the sorted set with its last member.")
         .syntax("key member...")
@@ -606,7 +610,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(M*log(N)), N members, M of them removed")
         .flags(&[WRITE, FAST])
         .categories(&[SORTEDSET])
-        .keys(&[KeySpec::key(1, &[RW, DELETE])]),
+        .keys(&[KeySpec::key(1, &[RW, DELETE])])
+        .element(2),
     Command::new("zremrangebylex", 4, zremrangebylex)
         .summary("Removes the members in a range, where all have the same score.")
         .syntax("key min max")
@@ -638,7 +643,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(log(N)), N members")
         .flags(&[READONLY, FAST])
         .categories(&[SORTEDSET])
-        .keys(&[KeySpec::key(1, &[RO, ACCESS])]),
+        .keys(&[KeySpec::key(1, &[RO, ACCESS])])
+        .element(2),
     Command::new("zscan", -3, zscan)
         .summary("Walks through the members of a sorted set, a few per call.")
         .syntax("key cursor [MATCH pattern] [COUNT count]")
@@ -655,7 +661,8 @@ pub const COMMANDS: &[Command] = &[
         .complexity("O(1)")
         .flags(&[READONLY, FAST])
         .categories(&[SORTEDSET])
-        .keys(&[KeySpec::key(1, &[RO, ACCESS])]),
+        .keys(&[KeySpec::key(1, &[RO, ACCESS])])
+        .element(2),
 ];
 
 #[cfg(test)]

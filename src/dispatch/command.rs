@@ -291,6 +291,9 @@ pub struct Command {
     pub legacy_range: KeyRange,
     /// Finds the keys that `keys` cannot tell.
     pub find_keys: Option<FindKeys>,
+    /// Which argument is looked up in the value of the first key, as a rule; 0 for none. Only so
+    /// that it is fetched from memory ahead.
+    pub element: usize,
     /// Its channels.
     pub channels: Channels,
     /// Hints for clients and proxies.
@@ -326,6 +329,7 @@ impl Command {
             keys: &[],
             legacy_range: KeyRange::NONE,
             find_keys: None,
+            element: 0,
             channels: Channels::None,
             tips: &[],
             since: "1.0.0",
@@ -372,6 +376,12 @@ impl Command {
         if movable {
             self.flags = self.flags.union(Flags::MOVABLEKEYS);
         }
+        self
+    }
+
+    /// Sets which argument is looked up in the value of the first key.
+    pub const fn element(mut self, index: usize) -> Self {
+        self.element = index;
         self
     }
 

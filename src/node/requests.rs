@@ -13,6 +13,7 @@ use crate::core::client::ClientFlags;
 use crate::dispatch::execute::{self, Outcome, Prepared};
 use crate::resp::ProtocolError;
 use crate::resp::request::{Batch, Limits, Sender};
+use crate::value::Place;
 
 /// Why `run_requests` came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,8 +223,24 @@ impl Node {
                 keys().for_each(|(_, key)| keyspace.prefetch_bucket(db, key));
             }
             keys().for_each(|(_, key)| keyspace.prefetch_record(db, key));
+            self.prefetch_elements(db, &prepared);
         }
         prepared
+    }
+
+    /// Starts fetching what is looked up within the values, whose records are on their way.
+    #[inline]
+    fn prefetch_elements(&self, db: usize, batch: &[Prepared<'_>]) {
+        let places: ArrayVec<Place<'_>, PIPELINE_BATCH> =
+            batch.iter().filter_map(|request| self.place_of_element(db, request)).collect();
+        places.iter().for_each(Place::prefetch_entry);
+    }
+
+    fn place_of_element(&self, db: usize, request: &Prepared<'_>) -> Option<Place<'_>> {
+        let at = request.entry?.command.element;
+        let element = request.args.get(at).filter(|_| at > 0)?;
+        let record = self.core.keyspace.peek_stored(db, &request.key.as_ref()?.1)?;
+        Place::prefetch_bucket(record.value(), element)
     }
 
     /// The peer does not speak the protocol: it is told so, and its connection closes.

@@ -203,6 +203,22 @@ impl Hash {
         }
     }
 
+    /// Asks the processor for where an element of this hash may be, if there is a table.
+    #[inline]
+    pub(super) fn prefetch_bucket(&self, hash: u64) {
+        if let Repr::Table(fields) = self.repr() {
+            fields.table.prefetch_bucket(hash);
+        }
+    }
+
+    /// Some time after that: asks for the elements that may have this hash.
+    #[inline]
+    pub(super) fn prefetch_entry(&self, hash: u64) {
+        if let Repr::Table(fields) = self.repr() {
+            fields.table.prefetch_entry(hash);
+        }
+    }
+
     /// The shape of the table, if there is one. Takes time in proportion to its size.
     pub fn table_stats(&self) -> Option<Stats> {
         match self.repr() {

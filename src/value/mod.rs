@@ -18,7 +18,7 @@ pub use set::Set;
 pub use stream::Stream;
 pub use zset::Zset;
 
-use crate::base::{alloc, numbers};
+use crate::base::{self, alloc, numbers};
 
 /// The type of a value, as TYPE and SCAN TYPE name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +207,52 @@ impl<'a> ValueRef<'a> {
             | ValueRef::Hash(_)
             | ValueRef::Zset(_)
             | ValueRef::Stream(_) => None,
+        }
+    }
+}
+
+/// Where an element is looked up in a value that has a table of them: what has to come from memory
+/// is asked for ahead, in two stages.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    value: ValueRef<'a>,
+    hash: u64,
+}
+
+impl<'a> Place<'a> {
+    /// The place of an element; `None` where nothing is to be fetched. First stage: asks for its
+    /// bucket.
+    #[inline]
+    pub fn prefetch_bucket(value: ValueRef<'a>, element: &[u8]) -> Option<Self> {
+        let is_table = match value {
+            ValueRef::Hash(hash) => hash.encoding() == Encoding::Hashtable,
+            ValueRef::Set(set) => set.encoding() == Encoding::Hashtable,
+            ValueRef::Zset(zset) => zset.encoding() == Encoding::Skiplist,
+            ValueRef::Int(_) | ValueRef::String(_) | ValueRef::List(_) | ValueRef::Stream(_) => {
+                false
+            }
+        };
+        if !is_table {
+            return None;
+        }
+        let hash = base::hash::hash(element);
+        match value {
+            ValueRef::Hash(fields) => fields.prefetch_bucket(hash),
+            ValueRef::Set(members) => members.prefetch_bucket(hash),
+            ValueRef::Zset(members) => members.prefetch_bucket(hash),
+            _ => {}
+        }
+        Some(Place { value, hash })
+    }
+
+    /// Second stage: asks for the element.
+    #[inline]
+    pub fn prefetch_entry(&self) {
+        match self.value {
+            ValueRef::Hash(fields) => fields.prefetch_entry(self.hash),
+            ValueRef::Set(members) => members.prefetch_entry(self.hash),
+            ValueRef::Zset(members) => members.prefetch_entry(self.hash),
+            _ => {}
         }
     }
 }

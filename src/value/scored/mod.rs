@@ -89,6 +89,18 @@ impl Scores {
         self.table.heap_bytes() + self.index.heap_bytes() + self.bytes
     }
 
+    /// Asks the processor for where a member of this hash may be.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.table.prefetch_bucket(hash);
+    }
+
+    /// Some time after that: asks for the members that may have this hash.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.table.prefetch_entry(hash);
+    }
+
     /// The shape of the table. Takes time in proportion to its size.
     pub fn table_stats(&self) -> Stats {
         self.table.stats()
