@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::alloc;
 
 /// What Redis 7.2.6 stores for elements: these in hex (`-` for the empty one, or a byte and how
 /// often it stands there), and the listpack.
@@ -61,7 +60,8 @@ fn check(listpack: &Listpack, model: &[Vec<u8>]) {
         }
     }
     assert_eq!(Listpack::from_bytes(listpack.as_bytes().to_vec()).as_ref(), Ok(listpack));
-    assert_eq!(listpack.heap_bytes(), alloc::usable_size(listpack.bytes()));
+    // How much more is the allocator's, and tested with thin bytes.
+    assert!(listpack.heap_bytes() >= listpack.bytes());
 }
 
 #[test]
