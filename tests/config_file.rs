@@ -514,9 +514,12 @@ proptest! {
         let text = rewrite(old.as_bytes(), &config, None);
         let again = load_bytes(&text);
         for directive in DIRECTIVES {
-            // Addresses of `bind` are written without quotes.
-            if directive.name != "replicaof" {
-                let (ours, theirs) = (directive.get(&config), directive.get(&again));
+            let (ours, theirs) = (directive.get(&config), directive.get(&again));
+            // CONFIG SET takes addresses apart at blanks only, but a lone one of a file, quoted or
+            // not, is read as a line of its own, as in Redis: what is no address may not survive.
+            let plain = |b: &u8| b.is_ascii_graphic() && !b"\"'".contains(b);
+            let survives = ours.contains(&b' ') || ours.iter().all(plain);
+            if directive.name != "replicaof" && (directive.name != "bind" || survives) {
                 prop_assert_eq!(ours, theirs, "{}", directive.name);
             }
         }
