@@ -5,11 +5,11 @@ mod common;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use common::cluster::Member;
+use common::program::{Program, log_in, signal};
 use common::{Client, Node, wait_until};
 use redis_rust::{Config, Server};
 use tempfile::TempDir;
@@ -502,106 +502,66 @@ fn who_may_not_have_a_snapshot() {
 
 // ---- the program
 
-/// The running program, with a directory of its own.
-struct Program {
-    child: std::process::Child,
-    home: Home,
-    address: SocketAddr,
-}
-
-impl Program {
-    fn start(home: Home) -> Program {
-        // A port that was free a moment ago.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_redis-rust"))
-            .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1"])
-            .args(["--logfile", "log", "--save", "3600 1", "--dir"])
-            .arg(home.dir.path())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let program = Program { child, home, address };
-        wait_until("the program", || TcpStream::connect(address).is_ok());
-        program
-    }
-
-    fn connect(&self) -> Client {
-        Client::connect(self.address)
-    }
-
-    fn signal(&self, name: &str, pid: u32) {
-        let status = Command::new("kill").args([name, &pid.to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    fn children(&self) -> Vec<u32> {
-        let pid = self.child.id();
-        let tasks = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        tasks.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The program that keeps its snapshots here.
+fn start_program(home: &Home) -> Program {
+    Program::start(home.dir.path(), &["--save", "3600 1"])
 }
 
 #[test]
 fn a_killed_child_leaves_the_last_file() {
-    let mut program = Program::start(Home::new());
+    let home = Home::new();
+    let mut program = start_program(&home);
     let mut client = program.connect();
     client.expect(&[("SET k v", "OK"), ("SAVE", "OK")]);
-    let before = fs::read(program.home.file()).unwrap();
+    let before = fs::read(home.file()).unwrap();
     fill_slowly(&mut client);
     assert_eq!(client.ask("BGSAVE"), "Background saving started");
     let child = program.children()[0];
-    let temporary = program.home.dir.path().join(format!("temp-{child}.rdb"));
+    let temporary = home.dir.path().join(format!("temp-{child}.rdb"));
     wait_until("its file", || temporary.exists());
-    program.signal("-KILL", child);
+    signal("KILL", child);
     wait_for_child(&mut client);
     assert_eq!(field(&mut client, "rdb_last_bgsave_status"), "err");
     assert!(!temporary.exists());
-    assert_eq!(fs::read(program.home.file()).unwrap(), before);
+    assert_eq!(fs::read(home.file()).unwrap(), before);
     assert!(client.run("SET k w").is_error());
     // A child whose parent is gone does not replace what a successor may have saved.
     assert_eq!(client.ask("BGSAVE"), "Background saving started");
     let child = program.children()[0];
-    let temporary = program.home.dir.path().join(format!("temp-{child}.rdb"));
+    let temporary = home.dir.path().join(format!("temp-{child}.rdb"));
     wait_until("its file", || temporary.exists());
-    program.child.kill().unwrap();
-    program.child.wait().unwrap();
+    program.kill();
     wait_until("the child ends", || !Path::new(&format!("/proc/{child}")).exists());
-    assert_eq!(fs::read(program.home.file()).unwrap(), before);
+    assert_eq!(fs::read(home.file()).unwrap(), before);
     assert!(!temporary.exists());
 }
 
 #[test]
 fn signals_save_or_are_refused() {
-    let mut program = Program::start(Home::new());
+    let home = Home::new();
+    let mut program = start_program(&home);
     let mut client = program.connect();
     client.run("SET k v");
-    let aside = program.home.dir.path().with_extension("aside");
-    fs::rename(program.home.dir.path(), &aside).unwrap();
-    program.signal("-TERM", program.child.id());
+    let aside = home.dir.path().with_extension("aside");
+    fs::rename(home.dir.path(), &aside).unwrap();
+    program.signal("TERM");
     wait_until("the attempt", || field(&mut client, "rdb_saves") == "1");
     assert_eq!(field(&mut client, "rdb_changes_since_last_save"), "1");
-    assert!(program.child.try_wait().unwrap().is_none(), "it goes on");
-    fs::rename(&aside, program.home.dir.path()).unwrap();
+    assert!(program.is_running(), "it goes on");
+    fs::rename(&aside, home.dir.path()).unwrap();
     // What is being saved gives way to the last save.
     fill_slowly(&mut client);
     assert_eq!(client.ask("BGSAVE"), "Background saving started");
     client.run("CONFIG SET rdb-key-save-delay 0");
-    program.signal("-TERM", program.child.id());
-    assert_eq!(program.child.wait().unwrap().code(), Some(0));
-    let log = fs::read_to_string(program.home.dir.path().join("log")).unwrap();
+    program.signal("TERM");
+    assert_eq!(program.end().code(), Some(0));
+    let log = log_in(home.dir.path());
     for line in ["There is a child saving an .rdb. Killing it!", "DB saved on disk"] {
         assert!(log.contains(line), "{line} is missing in {log}");
     }
-    let names = program.home.names();
+    let names = home.names();
     assert!(names.iter().all(|name| name == "dump.rdb" || name == "log"), "{names:?}");
-    let program = Program::start(std::mem::replace(&mut program.home, Home::new()));
+    let program = start_program(&home);
     assert_eq!(program.connect().ask("DBSIZE"), "(integer) 101");
 }
 

@@ -1,5 +1,7 @@
 //! The program as it is started from a shell: options, files, log, pid file, exit codes.
 
+mod common;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_redis-rust");
+use common::program::{self, PATH as PROGRAM, free_port};
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn output(args: &[&str]) -> Output {
@@ -17,11 +20,6 @@ fn output(args: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
@@ -65,7 +63,7 @@ impl Running {
     fn stop(mut self) -> i32 {
         let killed = Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
         assert!(killed.success());
-        self.0.wait().unwrap().code().unwrap()
+        program::end(&mut self.0).code().unwrap()
     }
 }
 
@@ -76,13 +74,17 @@ impl Drop for Running {
     }
 }
 
+/// Asks until somebody answers: until the program listens, nobody may, or whoever holds on to the
+/// listener that found the port.
 fn ask(port: u16, request: &str) -> String {
-    let mut stream = until("a listener", || TcpStream::connect(("127.0.0.1", port)).ok());
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(format!("{request}\r\nQUIT\r\n").as_bytes()).unwrap();
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).unwrap();
-    reply
+    until("an answer", || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(format!("{request}\r\nQUIT\r\n").as_bytes()).ok()?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).ok().filter(|_| reply.ends_with("+OK\r\n"))?;
+        Some(reply)
+    })
 }
 
 #[test]
@@ -218,7 +220,7 @@ fn goes_to_the_background_with_a_pid_file() {
         dir.path().display()
     );
     let mut parent = Running::start(&["-"], &options);
-    assert_eq!(parent.0.wait().unwrap().code(), Some(0), "the parent ends");
+    assert_eq!(program::end(&mut parent.0).code(), Some(0), "the parent ends");
     let pid_file = dir.path().join("pid");
     let pid = until("a pid file", || {
         fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse::<u32>().ok())

@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Every test file is its own crate and uses its own part.
 
 pub mod cluster;
+pub mod program;
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
