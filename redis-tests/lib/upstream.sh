@@ -175,12 +175,19 @@ print_failures() {
          show && left-- > 0 { print "        " $0 }' "$file"
 }
 
-# Runs one unit until a run reaches its end, each time without the tests that aborted it before.
+# The first test that failed in the last run: what others fail of may be what it left behind.
+first_failed_test() {
+    sed -n 's/^\[err\]: \(.*\) in tests\/.*/\1/p' "$log" | head -n 1
+}
+
+# Runs one unit until a run reaches its end, each time without the tests that aborted it before and,
+# with --isolate, without one more that failed.
 run_unit() {
     local unit=$1 run=0 started=$SECONDS name new best=-1 budget=$((limit * 4)) stem
     stem=$scratch/logs/${unit//\//_}
-    skipfile=$stem.skip log=$stem.log trace=$stem.trace
+    skipfile=$stem.skip log=$stem.log trace=$stem.trace isolated=$stem.isolated
     : >"$skipfile"
+    : >"$isolated"
     while :; do
         run_once "$unit"
         count_results "$unit"
@@ -189,6 +196,11 @@ run_unit() {
             while IFS= read -r name; do
                 grep -Fxq -- "$name" "$skipfile" || { printf '%s\n' "$name" >>"$skipfile"; new=1; }
             done < <(aborted_tests)
+            name=$(first_failed_test)
+            if [ $isolate = 1 ] && [ -n "$name" ] && ! grep -Fxq -- "$name" "$isolated"; then
+                printf '%s\n' "$name" | tee -a "$isolated" >>"$skipfile"
+                new=1
+            fi
         fi
         if [ "$ok" -gt $best ]; then
             best=$ok best_failed=$failed best_ignored=$ignored best_ending=$ending
@@ -203,16 +215,22 @@ run_unit() {
     print_unit "$unit" "$stem"
 }
 
+# Tests that were left out for having failed, and what failed nevertheless.
+all_failed() {
+    { cat "$isolated"; failed_names "$1" "$2.best" | sed 's/ in tests\/.*//'; } | awk '!seen[$0]++'
+}
+
 print_unit() {
     local unit=$1 stem=$2 crashed blocks baseline name
-    crashed=$(wc -l <"$skipfile")
+    crashed=$(grep -Fxvc -f "$isolated" "$skipfile")
+    best_failed=$(all_failed "$unit" "$stem" | grep -c .)
     blocks=$(awk -F '\t' '$1 == "block" { print $2 }' "$stem.best-trace")
     baseline=$(awk -F '\t' -v unit="$unit" '$1 == unit { print $2 }' "$here/tcl-baseline-7.2.tsv")
     if [ "$crashed" = 0 ] && [ -n "$best_ending$blocks" ]; then crashed=1; fi
     printf '%-42s %5d %5s %7d %8d %8d %5ds\n' \
         "$unit" "$best" "${baseline:--}" "$best_failed" "$crashed" "$best_ignored" "$seconds"
-    failed_names "$unit" "$stem.best" | cut -c 1-160 | sed 's/^/    failed:  /'
-    sed 's/^/    crashed: /' "$skipfile" | cut -c 1-170
+    all_failed "$unit" "$stem" | cut -c 1-160 | sed 's/^/    failed:  /'
+    grep -Fxv -f "$isolated" "$skipfile" | cut -c 1-160 | sed 's/^/    crashed: /'
     [ -z "$best_ending" ] || printf '    the unit %s\n' "ended early: ${best_ending:0:150}"
     [ -z "$blocks" ] || sed 's/^/    server block given up: /' <<<"$blocks" | cut -c 1-170
     if [ $failures = 1 ]; then
