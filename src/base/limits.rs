@@ -35,6 +35,10 @@ pub const WRITE_BYTES_PER_TURN: usize = 1024 * 1024;
 pub const REPLY_CHUNK_BYTES: usize = 16 * 1024;
 /// Smallest reply buffer an idle client keeps (Redis: PROTO_REPLY_MIN_BYTES).
 pub const REPLY_MIN_BYTES: usize = 1024;
+/// Pushes of at least so many bytes are shared by their receivers instead of copied.
+pub const SHARED_PUSH_BYTES_MIN: usize = 4 * 1024;
+/// Room that is kept for pushes to the client whose command runs.
+pub const KEPT_PUSHES_BYTES_MAX: usize = 16 * 1024;
 /// Connections accepted per listener and turn (Redis: MAX_ACCEPTS_PER_CALL).
 pub const ACCEPTS_PER_TURN: usize = 1000;
 /// File descriptors kept for files, listeners and the like (Redis: CONFIG_MIN_RESERVED_FDS).

@@ -1,5 +1,6 @@
 //! CLIENT: names, lists, kills and pauses connections.
 
+use crate::config::OutputClass;
 use crate::core::client::{Client, ClientFlags, ClientId};
 use crate::core::pause::PauseMode;
 use crate::core::{Core, Effect};
@@ -86,10 +87,13 @@ impl ClientType {
         })
     }
 
-    /// There are no links and no subscribers yet: whoever is connected is a normal client, MONITOR
-    /// included, as in Redis.
-    fn of(_: &Client) -> Self {
-        ClientType::Normal
+    /// There are no links yet. MONITOR makes nobody a replica, as in Redis.
+    fn of(client: &Client) -> Self {
+        match client.output_class() {
+            OutputClass::Normal => ClientType::Normal,
+            OutputClass::Replica => ClientType::Replica,
+            OutputClass::Pubsub => ClientType::Pubsub,
+        }
     }
 }
 

@@ -124,10 +124,20 @@ fn reply_hello(ctx: &mut Context<'_>) {
 
 /// PING [message]
 pub fn ping(ctx: &mut Context<'_>) -> Result<(), Error> {
+    if ctx.args.len() > 2 {
+        return Err(Error::WrongArity(ctx.command.full_name.into()));
+    }
+    let reply = &mut ctx.client.reply;
+    if ctx.client.flags.contains(ClientFlags::PUBSUB) && reply.protocol == Protocol::Resp2 {
+        // It looks like a message, since that is what such a client expects.
+        reply.array(2);
+        reply.bulk(b"pong");
+        reply.bulk(ctx.args.get(1).unwrap_or_default());
+        return Ok(());
+    }
     match ctx.args.len() {
         1 => ctx.client.reply.simple("PONG"),
-        2 => ctx.client.reply.bulk(ctx.args.at(1)),
-        _ => return Err(Error::WrongArity(ctx.command.full_name.into())),
+        _ => ctx.client.reply.bulk(ctx.args.at(1)),
     }
     Ok(())
 }
@@ -166,6 +176,7 @@ pub fn reset(ctx: &mut Context<'_>) -> Result<(), Error> {
     }
     ctx.core.unwatch(ctx.client);
     ctx.core.stop_monitor(ctx.client);
+    ctx.core.forget_subscriptions(ctx.client);
     let client = &mut *ctx.client;
     client.flags -= ClientFlags::REPLY_OFF
         | ClientFlags::REPLY_SKIP
@@ -211,21 +222,21 @@ pub const COMMANDS: &[Command] = &[
         .syntax("[message]")
         .since("1.0.0", Group::Connection)
         .complexity("O(1)")
-        .flags(&[FAST, TELLS_DISK_ERRORS])
+        .flags(&[FAST, TELLS_DISK_ERRORS, SUBSCRIBER])
         .categories(&[CONNECTION])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
     Command::new("quit", -1, quit)
         .summary("Closes the connection after the reply.")
         .since("1.0.0", Group::Connection)
         .complexity("O(1)")
-        .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, RUNS_IN_MULTI])
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, RUNS_IN_MULTI, SUBSCRIBER])
         .categories(&[CONNECTION])
         .deprecated("7.2.0", "closing the connection"),
     Command::new("reset", 1, reset)
         .summary("Puts the connection back into the state of a new one.")
         .since("6.2.0", Group::Connection)
         .complexity("O(1)")
-        .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, RUNS_IN_MULTI])
+        .flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, RUNS_IN_MULTI, SUBSCRIBER])
         .categories(&[CONNECTION]),
     Command::new("select", 2, select)
         .summary("Chooses the database of the connection.")

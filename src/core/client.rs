@@ -4,6 +4,7 @@ use bitflags::bitflags;
 
 use super::CommandId;
 use super::blocking::KeptCommand;
+use crate::config::OutputClass;
 use crate::resp::{OwnedArgs, Reply};
 
 /// Never reused while the process runs; the first client has 1.
@@ -50,6 +51,8 @@ bitflags! {
         const READONLY = 1 << 16;
         /// Said by REPLCONF where it listens: it wants all changes, not just a snapshot.
         const ANNOUNCED_REPLICA = 1 << 17;
+        /// Has a subscription of any kind.
+        const PUBSUB = 1 << 18;
     }
 }
 
@@ -157,6 +160,8 @@ pub struct Client {
     pub soft_limit_since_s: Option<u64>,
     /// What it counts for in `Core::clients_bytes`.
     pub counted_bytes: usize,
+    /// Bytes that its subscriptions cost.
+    pub subscription_bytes: usize,
     /// Largest use of the reply buffer since `output_peak_ms`.
     pub output_peak: usize,
     /// When the peak was last reset, in ms since the epoch.
@@ -186,6 +191,7 @@ impl Client {
             query: QueryFigures::default(),
             soft_limit_since_s: None,
             counted_bytes: 0,
+            subscription_bytes: 0,
             output_peak: 0,
             output_peak_ms: now_ms,
         }
@@ -226,14 +232,20 @@ impl Client {
         self.reply.muted = self.is(ClientFlags::REPLY_OFF | ClientFlags::REPLY_SKIP);
     }
 
-    /// Bytes that the client costs: itself, its buffers, its queued transaction, its command that
-    /// waits.
+    /// Which limit there is to its output (Redis: getClientType).
+    pub fn output_class(&self) -> OutputClass {
+        if self.is(ClientFlags::PUBSUB) { OutputClass::Pubsub } else { OutputClass::Normal }
+    }
+
+    /// Bytes that the client costs: itself, its buffers, its queued transaction, its subscriptions,
+    /// its command that waits.
     pub fn memory(&self) -> usize {
         size_of::<Client>()
             + self.query.used
             + self.query.free
             + self.query.args
             + self.reply.output.heap_bytes()
+            + self.subscription_bytes
             + self.transaction.as_ref().map_or(0, |t| t.bytes)
             + self.kept_command().map_or(0, KeptCommand::memory)
     }

@@ -17,9 +17,10 @@ impl Core {
         };
         let (used, room) = client.reply.output.tail_size();
         let queued = client.transaction.as_ref();
+        let subscribed = self.pubsub.counts(client.token);
         let mut line = format!(
-            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 \
-             ssub=0",
+            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} \
+             ssub={}",
             client.id.0,
             client.peer,
             client.local,
@@ -29,6 +30,9 @@ impl Core {
             seconds(client.active_ms),
             self.flag_letters(client),
             client.db,
+            subscribed.channels,
+            subscribed.patterns,
+            subscribed.shard_channels,
         );
         let command = client.last_command.map_or("NULL", |id| self.command_name(id));
         // Writing into a String cannot fail.
@@ -62,6 +66,7 @@ impl Core {
         let letters = [
             (matches!(client.blocked, Some(Blocked::Sync)), 'S'),
             (client.is(ClientFlags::MONITOR), 'O'),
+            (client.is(ClientFlags::PUBSUB), 'P'),
             (client.is_postponed() || client.kept_command().is_some(), 'b'),
             (client.is(ClientFlags::MULTI), 'x'),
             (self.watched_was_touched(client), 'd'),

@@ -128,6 +128,7 @@ impl Core {
         }
         self.uncount_client(client);
         self.stop_monitor(client);
+        self.forget_subscriptions(client);
     }
 }
 

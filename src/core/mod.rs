@@ -19,6 +19,7 @@ pub mod migration;
 mod output_limits;
 pub mod pause;
 pub mod peers;
+pub mod pubsub;
 pub mod rates;
 pub mod running;
 pub mod slowlog;
@@ -88,6 +89,10 @@ pub struct Core {
     pub latency: latency::LatencyMonitor,
     /// Clients that run MONITOR.
     pub monitors: Vec<ClientId>,
+    /// Who is subscribed to what.
+    pub pubsub: pubsub::Pubsub,
+    /// What the client whose command runs is to be pushed behind its reply.
+    pub own_pushes: Vec<u8>,
     /// Arguments of the running command that logs and monitors must not show.
     pub redacted: Vec<usize>,
     /// Tokens of clients with output that the end of the turn sends.
@@ -180,6 +185,8 @@ impl Core {
             slowlog: slowlog::Slowlog::default(),
             latency: latency::LatencyMonitor::default(),
             monitors: Vec::new(),
+            pubsub: pubsub::Pubsub::default(),
+            own_pushes: Vec::new(),
             redacted: Vec::new(),
             pending_writes: Vec::new(),
             cron_client: ClientId(0),

@@ -3,7 +3,7 @@
 use super::client::{Client, ClientFlags, ClientId};
 use super::{Core, Effect};
 use crate::base::limits::REPLY_CHUNK_BYTES;
-use crate::config::{OutputClass, OutputLimit};
+use crate::config::OutputLimits;
 
 impl Core {
     /// Lists a client for the write that ends the turn, once.
@@ -49,9 +49,9 @@ impl Core {
     /// closeClientOnOutputBufferLimitReached).
     pub fn check_output_limits(&mut self, token: usize) {
         let now_seconds = self.now.seconds();
-        let limit = self.config.client_output_buffer_limit[OutputClass::Normal];
+        let limits = &self.config.client_output_buffer_limit;
         let Some(client) = self.clients.get_mut(token) else { return };
-        if client.is(ClientFlags::CLOSE_ASAP) || !over_limit(client, &limit, now_seconds) {
+        if client.is(ClientFlags::CLOSE_ASAP) || !is_over_limit(client, limits, now_seconds) {
             return;
         }
         client.flags |= ClientFlags::CLOSE_ASAP;
@@ -68,7 +68,8 @@ impl Core {
 }
 
 /// Whether the hard limit is passed, or the soft one for long enough.
-fn over_limit(client: &mut Client, limit: &OutputLimit, now_seconds: u64) -> bool {
+pub(super) fn is_over_limit(client: &mut Client, limits: &OutputLimits, now_seconds: u64) -> bool {
+    let limit = &limits[client.output_class()];
     // As in Redis, the reply buffer does not count: only what it did not hold.
     let waiting = client.reply.output.sealed_bytes() as u64;
     if limit.hard_bytes > 0 && waiting >= limit.hard_bytes {

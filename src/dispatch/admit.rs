@@ -9,7 +9,7 @@ use crate::core::client::ClientFlags;
 use crate::core::pause::PauseMode;
 use crate::core::{Client, Core};
 use crate::keyspace::eviction::Evicted;
-use crate::resp::{Args, Error};
+use crate::resp::{Args, Error, Protocol};
 
 /// What becomes of a request that no gate refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub fn admit(
         check_disk(client, entry)?;
     }
     check_replicas(core, client, entry)?;
+    check_subscriber(client, entry)?;
     if core.is_loading() {
         check_loading(entry)?;
     }
@@ -97,6 +98,20 @@ fn check_memory(core: &mut Core, client: &Client, entry: &Registered) -> Result<
 fn check_disk(client: &Client, entry: &Registered) -> Result<(), Error> {
     let refused = Flags::WRITE | Flags::TELLS_DISK_ERRORS;
     if union_flags(client, entry).intersects(refused) { Err(Error::CannotSave) } else { Ok(()) }
+}
+
+/// Who listens in RESP2 may do little else.
+#[inline]
+fn check_subscriber(client: &Client, entry: &Registered) -> Result<(), Error> {
+    let listens = client.is(ClientFlags::PUBSUB) && client.reply.protocol == Protocol::Resp2;
+    if !listens || entry.command.flags.contains(Flags::SUBSCRIBER) {
+        return Ok(());
+    }
+    Err(Error::err(format_args!(
+        "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+         allowed in this context",
+        entry.full_name
+    )))
 }
 
 /// While a snapshot is loaded, only what needs no keys is served.

@@ -155,6 +155,7 @@ fn run_again(core: &mut Core, client: &mut Client, table: &'static Table, kept: 
     } else {
         finish(core, client, entry, args, Ran { nanos, ..ran });
     }
+    core.give_own_pushes(client);
     execute::note_latency(core, entry, ran.nanos);
 }
 

@@ -80,6 +80,9 @@ bitflags! {
         /// Refused as writes are while snapshots fail, so that whoever watches the node learns of
         /// it (PING). Not shown by COMMAND INFO.
         const TELLS_DISK_ERRORS = 1 << 26;
+        /// Allowed to clients that have subscriptions and speak RESP2, where whatever is not a
+        /// message must be told from one. Not shown by COMMAND INFO.
+        const SUBSCRIBER = 1 << 27;
     }
 }
 

@@ -54,7 +54,10 @@ pub fn process(
     };
     client.last_command = Some(entry.id);
     match admit(core, client, table, entry, request) {
-        Ok(Admission::Run) => call(core, client, table, entry, request),
+        Ok(Admission::Run) => {
+            call(core, client, table, entry, request);
+            core.give_own_pushes(client);
+        }
         Ok(Admission::Queue) => queue(client, entry, request.args),
         Ok(Admission::Postpone) => {
             client.blocked = Some(Blocked::Postponed);

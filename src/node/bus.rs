@@ -427,8 +427,10 @@ impl Bus {
                 let free = Free::lazily_if(core.config.lazyfree_lazy_server_del);
                 core.keyspace.flush_slot(0, slot, free);
             }
-            // Nobody can subscribe: there is neither anyone to deliver to nor anything to end.
-            Action::DropSlotChannels(_) | Action::Deliver { .. } => {}
+            Action::DropSlotChannels(slot) => core.drop_slot_channels(slot),
+            Action::Deliver { sharded, channel, message } => {
+                core.publish(None, sharded, &channel, &message);
+            }
         }
     }
 

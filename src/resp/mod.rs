@@ -10,5 +10,5 @@ pub mod request;
 pub use args::{Args, OwnedArgs, Span};
 pub use error::{Error, Redirect};
 pub use output::Output;
-pub use reply::{Protocol, Reply};
+pub use reply::{Protocol, Reply, encode_push};
 pub use request::{Batch, Limits, Parser, Progress, ProtocolError, Sender};

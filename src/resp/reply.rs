@@ -28,6 +28,16 @@ pub struct Reply {
     pub muted: bool,
 }
 
+/// A push of bulk strings, which is an array for those who speak RESP2.
+pub fn encode_push(protocol: Protocol, parts: &[&[u8]]) -> Vec<u8> {
+    let mut reply = Reply { protocol, ..Reply::default() };
+    let bytes: usize = parts.iter().map(|part| part.len() + BULK_FRAME_BYTES_MAX).sum();
+    reply.output.tail().reserve_exact(bytes + BULK_FRAME_BYTES_MAX);
+    reply.push(parts.len());
+    parts.iter().for_each(|part| reply.bulk(part));
+    std::mem::take(reply.output.tail())
+}
+
 /// The place of an aggregate's header that is written once its length is known.
 #[derive(Debug)]
 #[must_use = "an aggregate that was begun must be ended"]
@@ -174,6 +184,20 @@ impl Reply {
     /// Header of an out-of-band push of `n` replies; an array in RESP2.
     pub fn push(&mut self, n: usize) {
         self.header(if self.is_resp3() { b'>' } else { b'*' }, n as i64);
+    }
+
+    /// Tells a client about one of its subscriptions: what was done, to what (none where it had
+    /// none), and how many are left. CLIENT REPLY does not silence pushes.
+    pub fn subscription(&mut self, done: &[u8], channel: Option<&[u8]>, left: usize) {
+        let muted = std::mem::replace(&mut self.muted, false);
+        self.push(3);
+        self.bulk(done);
+        match channel {
+            Some(channel) => self.bulk(channel),
+            None => self.null(),
+        }
+        self.int(left as i64);
+        self.muted = muted;
     }
 
     /// Header of `n` attribute pairs that precede a reply. Only RESP3 clients may get it.

@@ -2,13 +2,16 @@
 
 use super::Page;
 use crate::base::clock;
+use crate::core::pubsub::Kind;
 use crate::core::rates::Rate;
 use crate::core::{Client, Core};
 
 pub(super) fn stats(core: &Core, _: Option<&Client>, page: &mut Page) {
     traffic(core, page);
     keys(core, page);
-    page.zero(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    page.field("pubsub_channels", core.pubsub.len(Kind::Channel));
+    page.field("pubsub_patterns", core.pubsub.len(Kind::Pattern));
+    page.field("pubsubshard_channels", core.pubsub.len(Kind::Shard));
     page.field("latest_fork_usec", core.snapshots.last_fork_us);
     page.field("total_forks", core.snapshots.forks);
     page.field("migrate_cached_sockets", core.peers.kept());
