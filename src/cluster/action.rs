@@ -23,8 +23,8 @@ pub enum Action {
     Send {
         /// The link.
         link: LinkId,
-        /// What it is; heartbeats may overtake nothing, but a backlog of messages must not starve
-        /// them.
+        /// What it is: packets of the cluster itself go ahead of messages, of which there may be a
+        /// backlog.
         kind: MessageKind,
         /// The whole packet.
         packet: Bytes,

@@ -24,7 +24,8 @@ impl Cluster {
         if before == owner {
             return;
         }
-        if before == Some(self.myself) {
+        // Whoever serves the slot may have subscribers: its owner and the owner's replicas.
+        if before.is_some_and(|node| node == self.myself || self.me().replica_of == before) {
             self.actions.push(Action::DropSlotChannels(slot));
         }
         let first = owner.filter(|&owner| self.slots.count_of(owner) == 1);

@@ -18,6 +18,7 @@ impl Core {
     pub fn configure_keyspace(&mut self) {
         let config = &self.config;
         self.keyspace.set_access_mode(access_mode(config));
+        self.keyspace.set_events(config.notify_keyspace_events);
         self.keyspace.set_lazy_free(LazyFree {
             expire: Free::lazily_if(config.lazyfree_lazy_expire),
             eviction: Free::lazily_if(config.lazyfree_lazy_eviction),

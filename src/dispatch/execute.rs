@@ -53,7 +53,13 @@ pub fn process(
         return Outcome::Done;
     };
     client.last_command = Some(entry.id);
-    match admit(core, client, table, entry, request) {
+    let admission = admit(core, client, table, entry, request);
+    if core.keyspace.has_events() {
+        // What was evicted to make room is told before the reply.
+        core.publish_events(Some(client.reply.protocol));
+        core.give_own_pushes(client);
+    }
+    match admission {
         Ok(Admission::Run) => {
             call(core, client, table, entry, request);
             core.give_own_pushes(client);
@@ -194,6 +200,9 @@ pub(super) fn run(
     }
     if untouched {
         core.keyspace.set_touching(true);
+    }
+    if core.keyspace.has_events() {
+        core.publish_events(Some(client.reply.protocol));
     }
     let nanos = started.elapsed_ns();
     Ran { nanos, failed: core.stats.attribute_errors() }

@@ -198,9 +198,11 @@ impl Keyspace {
         self.set_touching(true);
     }
 
-    /// Which classes of events are kept to be published.
-    pub fn set_events(&mut self, enabled: EventClass) {
-        self.effects.events.enabled = enabled;
+    /// Which classes of events are kept to be published: none, unless it is said to which kind of
+    /// channel.
+    pub fn set_events(&mut self, classes: EventClass) {
+        let published = classes.intersects(EventClass::KEYSPACE | EventClass::KEYEVENT);
+        self.effects.events.enabled = if published { classes } else { EventClass::empty() };
     }
 
     /// Which values go to the helper thread although no command asks for it.
@@ -661,8 +663,13 @@ impl Keyspace {
         self.effects.bin.reset_stats();
     }
 
-    /// Events to be published, in order.
+    /// Whether events wait to be published.
     #[inline]
+    pub fn has_events(&self) -> bool {
+        !self.effects.events.queue.is_empty()
+    }
+
+    /// Events to be published, in order.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.effects.events.queue)
     }

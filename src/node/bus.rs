@@ -416,7 +416,7 @@ impl Bus {
     fn act(&mut self, action: Action, core: &mut Core) {
         match action {
             Action::Connect { link, ip, port } => self.connect(link, &ip, port, core),
-            Action::Send { link, packet, .. } => self.send(link, packet, core),
+            Action::Send { link, kind, packet } => self.send(link, packet, kind.carries_messages(), core),
             Action::Close(link) => {
                 if let Some(slot) = self.by_id.get(&link).copied() {
                     self.remove(slot, core);
@@ -434,9 +434,9 @@ impl Bus {
         }
     }
 
-    fn send(&mut self, link: LinkId, packet: Bytes, core: &mut Core) {
+    fn send(&mut self, link: LinkId, packet: Bytes, waits: bool, core: &mut Core) {
         let Some(slot) = self.by_id.get(&link).copied() else { return };
-        self.links[slot.0].queue(packet);
+        self.links[slot.0].queue(packet, waits);
         self.list_unsent(slot);
         self.report(slot, core);
     }

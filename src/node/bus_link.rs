@@ -42,6 +42,8 @@ pub struct BusLink {
     pub input: Vec<u8>,
     socket: TcpStream,
     queue: VecDeque<Bytes>,
+    /// So many packets at the front are not overtaken by those of the cluster itself.
+    ahead: usize,
     /// Bytes of the first packet that were sent.
     sent: usize,
     /// Bytes of all packets in the queue.
@@ -70,6 +72,7 @@ impl BusLink {
             input: Vec::new(),
             socket,
             queue: VecDeque::new(),
+            ahead: 0,
             sent: 0,
             queued_bytes: 0,
         }
@@ -119,10 +122,17 @@ impl BusLink {
         }
     }
 
-    /// Queues a packet.
-    pub fn queue(&mut self, packet: Bytes) {
+    /// Queues a packet. One that `waits` lets all others pass: a backlog of messages must not keep
+    /// heartbeats back.
+    pub fn queue(&mut self, packet: Bytes, waits: bool) {
         self.queued_bytes += packet.len();
-        self.queue.push_back(packet);
+        if waits {
+            return self.queue.push_back(packet);
+        }
+        // What was sent in part comes first in any case.
+        let at = self.ahead.max(usize::from(self.sent > 0));
+        self.queue.insert(at, packet);
+        self.ahead = at + 1;
     }
 
     /// Whether anything waits to be sent.
@@ -184,6 +194,7 @@ impl BusLink {
             self.sent -= first.len();
             self.queued_bytes -= first.len();
             self.queue.pop_front();
+            self.ahead = self.ahead.saturating_sub(1);
         }
         if self.queue.is_empty() {
             // Links are idle nearly always, and a backlog's room would stay with each of them.
@@ -273,7 +284,7 @@ mod tests {
         let (mut link, mut other) = pair();
         let empty = link.allocated_bytes();
         let packets: Vec<Bytes> = (0..100u8).map(|n| Bytes::from(vec![n; 1000])).collect();
-        packets.iter().for_each(|packet| link.queue(packet.clone()));
+        packets.iter().for_each(|packet| link.queue(packet.clone(), false));
         assert_eq!(link.queued_bytes(), 100_000);
         assert!(link.allocated_bytes() >= empty + 100_000);
         let reader = std::thread::spawn(move || {
@@ -289,9 +300,29 @@ mod tests {
     }
 
     #[test]
+    fn heartbeats_go_ahead_of_messages() {
+        let (mut link, mut other) = pair();
+        let packet = |n: u8| Bytes::from(vec![n; 8]);
+        (10..20).for_each(|n| link.queue(packet(n), true));
+        // The first message is on its way.
+        link.sent = 3;
+        (0..2).for_each(|n| link.queue(packet(n), false));
+        link.queue(packet(20), true);
+        assert_eq!(link.flush(), WriteOutcome::Drained);
+        link.queue(packet(2), false);
+        assert_eq!((link.flush(), link.ahead), (WriteOutcome::Drained, 0));
+        let mut read = vec![0; 14 * 8 - 3];
+        other.read_exact(&mut read).unwrap();
+        let order: Vec<u8> = read[5..].iter().step_by(8).copied().collect();
+        let messages = 11..20;
+        let expected: Vec<u8> = [0, 1].into_iter().chain(messages).chain([20, 2]).collect();
+        assert_eq!(order, expected);
+    }
+
+    #[test]
     fn a_peer_that_reads_nothing_holds_nobody_up() {
         let (mut link, _other) = pair();
-        (0..1000).for_each(|_| link.queue(Bytes::from(vec![0; 100_000])));
+        (0..1000).for_each(|_| link.queue(Bytes::from(vec![0; 100_000]), true));
         let mut outcome = link.flush();
         while outcome == WriteOutcome::Budget {
             outcome = link.flush();
@@ -304,7 +335,7 @@ mod tests {
     fn one_turn_writes_no_more_than_its_budget() {
         let (mut link, other) = pair();
         SockRef::from(&link.socket).set_send_buffer_size(8 << 20).unwrap();
-        (0..1000).for_each(|_| link.queue(Bytes::from(vec![0; 100_000])));
+        (0..1000).for_each(|_| link.queue(Bytes::from(vec![0; 100_000]), true));
         let before = link.queued_bytes();
         link.flush();
         let vectors = SLICES_PER_WRITE * 100_000;

@@ -169,6 +169,9 @@ impl Node {
         }
         self.core.expire_between_turns();
         self.core.evict_in_background();
+        if self.core.keyspace.has_events() {
+            self.core.publish_events(None);
+        }
         self.core.evict_clients(None);
         self.run_effects();
         self.feed_syncs();

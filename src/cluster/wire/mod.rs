@@ -106,7 +106,7 @@ impl MessageKind {
     }
 
     /// Whether its packets are as long as what somebody wants to say.
-    fn carries_messages(self) -> bool {
+    pub fn carries_messages(self) -> bool {
         matches!(self, MessageKind::Publish | MessageKind::PublishShard | MessageKind::Module)
     }
 

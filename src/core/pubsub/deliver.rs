@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::Topics;
+use super::{Kind, Topics};
 use crate::base::glob;
 use crate::base::limits::{KEPT_PUSHES_BYTES_MAX, SHARED_PUSH_BYTES_MIN};
 use crate::config::OutputLimits;
@@ -13,6 +13,7 @@ use crate::core::client::{Blocked, ClientFlags};
 use crate::core::output_limits::is_over_limit;
 use crate::core::{Client, Clients, Core};
 use crate::keyspace::Slot;
+use crate::keyspace::events::{Event, EventClass};
 use crate::resp::{Protocol, encode_push};
 
 /// How the client speaks whose command runs, which is not among the others meanwhile; none where
@@ -141,6 +142,30 @@ impl Core {
         count
     }
 
+    /// Publishes what happened to keys, to one channel for the key and one for the event (Redis:
+    /// notifyKeyspaceEvent).
+    #[cold]
+    pub fn publish_events(&mut self, running: Running) {
+        let events = self.keyspace.take_events();
+        if self.pubsub.len(Kind::Channel) + self.pubsub.len(Kind::Pattern) == 0 {
+            return;
+        }
+        let channels = self.config.notify_keyspace_events;
+        let mut channel = Vec::new();
+        for Event { name, db, key } in &events {
+            let (name, mut digits) = (name.as_bytes(), itoa::Buffer::new());
+            let db = digits.format(*db).as_bytes();
+            if channels.contains(EventClass::KEYSPACE) {
+                write_channel(&mut channel, [b"__keyspace@", db, b"__:", key]);
+                self.publish(running, false, &channel, name);
+            }
+            if channels.contains(EventClass::KEYEVENT) {
+                write_channel(&mut channel, [b"__keyevent@", db, b"__:", name]);
+                self.publish(running, false, &channel, key);
+            }
+        }
+    }
+
     fn after_publishing(&mut self, sharded: bool, channel: &[u8], overfull: &[usize]) {
         overfull.iter().for_each(|&token| self.check_output_limits(token));
         if self.config.maxmemory_clients == 0 {
@@ -222,6 +247,11 @@ impl Core {
             }
         }
     }
+}
+
+fn write_channel(channel: &mut Vec<u8>, parts: [&[u8]; 4]) {
+    channel.clear();
+    parts.iter().for_each(|part| channel.extend_from_slice(part));
 }
 
 fn send_to_all(outbox: &mut Outbox<'_>, receivers: &[u32], parts: &[&[u8]]) -> usize {
