@@ -416,7 +416,9 @@ impl Bus {
     fn act(&mut self, action: Action, core: &mut Core) {
         match action {
             Action::Connect { link, ip, port } => self.connect(link, &ip, port, core),
-            Action::Send { link, kind, packet } => self.send(link, packet, kind.carries_messages(), core),
+            Action::Send { link, kind, packet } => {
+                self.send(link, packet, kind.carries_messages(), core)
+            }
             Action::Close(link) => {
                 if let Some(slot) = self.by_id.get(&link).copied() {
                     self.remove(slot, core);

@@ -39,7 +39,8 @@ impl Node {
     fn is_timed_out(&self, token: usize) -> bool {
         let Some(client) = self.core.clients.get(token) else { return false };
         let timeout_ms = self.core.config.timeout as u64 * 1000;
-        let exempt = client.is(ClientFlags::MONITOR) || client.blocked.is_some();
+        let listens = ClientFlags::MONITOR | ClientFlags::PUBSUB;
+        let exempt = client.is(listens) || client.blocked.is_some();
         timeout_ms > 0
             && !exempt
             && self.core.now.ms().saturating_sub(client.active_ms) > timeout_ms
