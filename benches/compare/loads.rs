@@ -15,6 +15,7 @@ const BITMAP_BYTES: usize = 1 << 20;
 const NUMBER: &str = "__rand_int__";
 
 /// One run of redis-benchmark.
+#[derive(Clone)]
 pub struct Load {
     /// What it is called, by `--only` too.
     pub name: String,
@@ -62,6 +63,14 @@ fn load(name: &str, pipeline: u64, command: &[&str], data: Data) -> Load {
     args.extend(command.iter().map(|word| word.to_string()));
     let name = format!("{name} -P {pipeline}");
     Load { name, args, requests: requests_for(pipeline), data }
+}
+
+/// Messages to a channel.
+pub fn publish(pipeline: u64, channel: &str) -> Load {
+    let message = "x".repeat(VALUE_BYTES);
+    let whole = load("publish", pipeline, &["publish", channel, &message], Data::Nothing);
+    // Each is worth as many requests as the channel has subscribers.
+    Load { requests: whole.requests / 20, ..whole }
 }
 
 /// All loads.

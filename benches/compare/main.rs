@@ -6,6 +6,7 @@
 mod common;
 mod loads;
 mod memory;
+mod publish;
 
 use std::fs;
 use std::process::Command;
@@ -219,6 +220,7 @@ fn main() -> Result<()> {
     if has_loads {
         compare_loads(&plan)?;
     }
+    publish::compare(&plan)?;
     memory::compare(&plan.specs, |name| plan.wants(name))?;
     if plan.wants("footprint") {
         compare_footprint(&plan)?;

@@ -200,3 +200,29 @@ proc program {name} {
     set target [expr {[info exists ::env(CARGO_TARGET_DIR)] ? $::env(CARGO_TARGET_DIR) : "target"}]
     return [file join $root $target debug examples $name]
 }
+
+# Where packages that redis-tests/programs/NAME.txt names are for Python programs to import; taken
+# from the package index when needed. Runs at the same time may both take them, and one is kept.
+proc python_packages {name} {
+    set root [file dirname [file dirname $::here]]
+    set wanted $root/redis-tests/programs/$name.txt
+    set target [expr {[info exists ::env(CARGO_TARGET_DIR)] ? $::env(CARGO_TARGET_DIR) : "target"}]
+    set mark [string trim [regsub -all {[^a-zA-Z0-9.]+} [read_file $wanted] -] -]
+    set dir [file join $root $target redis-tests python-$mark]
+    if {[file isdirectory $dir]} { return $dir }
+    set new $dir.[pid]
+    file mkdir [file dirname $dir]
+    set failed [catch {
+        exec python3 -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+            --target $new --requirement $wanted < /dev/null 2>@1
+    } said]
+    # Warnings alone are no failure.
+    if {$failed && [lindex $::errorCode 0] eq "CHILDSTATUS"} {
+        file delete -force $new
+        error "cannot install [string trim [read_file $wanted]] from the package index: it must be\
+            reachable, and python3 and pip installed, e.g. apt-get install python3 python3-pip.\
+            pip said: $said"
+    }
+    if {[catch {file rename $new $dir}]} { file delete -force $new }
+    return $dir
+}

@@ -37,6 +37,8 @@ pub const REPLY_CHUNK_BYTES: usize = 16 * 1024;
 pub const REPLY_MIN_BYTES: usize = 1024;
 /// Pushes of at least so many bytes are shared by their receivers instead of copied.
 pub const SHARED_PUSH_BYTES_MIN: usize = 4 * 1024;
+/// So are pushes of at least so many bytes for which a reply buffer would have to grow.
+pub const SHARED_OVERFLOW_BYTES_MIN: usize = 512;
 /// Room that is kept for pushes to the client whose command runs.
 pub const KEPT_PUSHES_BYTES_MAX: usize = 16 * 1024;
 /// Connections accepted per listener and turn (Redis: MAX_ACCEPTS_PER_CALL).

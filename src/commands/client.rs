@@ -10,6 +10,8 @@ use crate::dispatch::declare::*;
 use crate::dispatch::{Context, Cursor};
 use crate::resp::Error;
 
+use super::tracking;
+
 /// CLIENT ID
 pub fn client_id(ctx: &mut Context<'_>) -> Result<(), Error> {
     ctx.client.reply.int(ctx.client.id.0 as i64);
@@ -281,15 +283,15 @@ pub fn client_reply(ctx: &mut Context<'_>) -> Result<(), Error> {
 
 /// CLIENT PAUSE timeout [WRITE | ALL]
 pub fn client_pause(ctx: &mut Context<'_>) -> Result<(), Error> {
+    if ctx.args.len() > 4 {
+        return Err(Error::subcommand_syntax("client", ctx.args.at(1)));
+    }
     let mode = match ctx.args.get(3) {
         None => PauseMode::All,
         Some(word) if word.eq_ignore_ascii_case(b"all") => PauseMode::All,
         Some(word) if word.eq_ignore_ascii_case(b"write") => PauseMode::Write,
         Some(_) => return Err(Error::err("CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    if ctx.args.len() > 4 {
-        return Err(Error::Syntax);
-    }
     let timeout = parse_i64(ctx.args.at(2)).map_err(|_| Error::TimeoutNotAnInteger)?;
     let timeout = u64::try_from(timeout).map_err(|_| Error::TimeoutNegative)?;
     let until = ctx.now_ms().checked_add(timeout).filter(|&until| until <= i64::MAX as u64);
@@ -332,6 +334,10 @@ pub fn client_help(ctx: &mut Context<'_>) -> Result<(), Error> {
 }
 
 const HELP: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+    "GETREDIR",
+    "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
     "    Return the name of the current connection.",
     "ID",
@@ -370,6 +376,11 @@ const HELP: &[&str] = &[
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",
@@ -377,9 +388,22 @@ const HELP: &[&str] = &[
 ];
 
 const CLIENT_SUBCOMMANDS: &[Command] = &[
+    Command::new("client|caching", 3, tracking::client_caching)
+        .summary("Says whether the next command's keys are remembered.")
+        .syntax("<YES | NO>:mode")
+        .since("6.0.0", Group::Connection)
+        .complexity("O(1)")
+        .flags(&[NOSCRIPT, LOADING, STALE])
+        .categories(&[CONNECTION]),
     Command::new("client|getname", 2, client_getname)
         .summary("Gives the name of the connection.")
         .since("2.6.9", Group::Connection)
+        .complexity("O(1)")
+        .flags(&[NOSCRIPT, LOADING, STALE])
+        .categories(&[CONNECTION]),
+    Command::new("client|getredir", 2, tracking::client_getredir)
+        .summary("Tells who is told of keys that the connection tracks.")
+        .since("6.0.0", Group::Connection)
         .complexity("O(1)")
         .flags(&[NOSCRIPT, LOADING, STALE])
         .categories(&[CONNECTION]),
@@ -469,6 +493,22 @@ const CLIENT_SUBCOMMANDS: &[Command] = &[
         .flags(&[NOSCRIPT, LOADING, STALE])
         .categories(&[CONNECTION])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    Command::new("client|tracking", -3, tracking::client_tracking)
+        .summary("Asks to be told when keys change that the connection has read.")
+        .syntax(
+            "<ON | OFF>:status [REDIRECT client-id] [PREFIX prefix]... [BCAST] [OPTIN] [OPTOUT] \
+             [NOLOOP]",
+        )
+        .since("6.0.0", Group::Connection)
+        .complexity("O(1), with BCAST O(N), N prefixes")
+        .flags(&[NOSCRIPT, LOADING, STALE])
+        .categories(&[CONNECTION]),
+    Command::new("client|trackinginfo", 2, tracking::client_trackinginfo)
+        .summary("Describes how the connection tracks keys.")
+        .since("6.2.0", Group::Connection)
+        .complexity("O(1)")
+        .flags(&[NOSCRIPT, LOADING, STALE])
+        .categories(&[CONNECTION]),
     Command::new("client|unblock", -3, client_unblock)
         .summary("Wakes a client from its blocking command.")
         .syntax("client-id [TIMEOUT | ERROR]:unblock-type")

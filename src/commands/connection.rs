@@ -177,6 +177,7 @@ pub fn reset(ctx: &mut Context<'_>) -> Result<(), Error> {
     ctx.core.unwatch(ctx.client);
     ctx.core.stop_monitor(ctx.client);
     ctx.core.forget_subscriptions(ctx.client);
+    ctx.core.disable_tracking(ctx.client);
     let client = &mut *ctx.client;
     client.flags -= ClientFlags::REPLY_OFF
         | ClientFlags::REPLY_SKIP

@@ -2,6 +2,7 @@
 //! taken from the configuration here. Called by dispatch; all access to keys goes through the
 //! keyspace.
 
+use super::draws;
 use super::scan::{ElementOptions, parse_cursor};
 use crate::base::long_double::LongDouble;
 use crate::base::numbers;
@@ -15,10 +16,6 @@ use crate::keyspace::{Free, Key, Keyspace, RecordMut};
 use crate::resp::{Args, Error, Reply};
 use crate::value::hash::{Limits, Live};
 use crate::value::{Hash, NewValue, Value, ValueMut, ValueRef};
-
-/// Fields that one HRANDFIELD gives at most if it may give any of them again: the replies of more
-/// would fill the memory of most machines before one of them is sent.
-const REPEATED_FIELDS_MAX: u64 = 1 << 27;
 
 // ---- what several commands share
 
@@ -364,7 +361,8 @@ enum Draw {
 
 /// HRANDFIELD key [count [WITHVALUES]]
 pub(super) fn hrandfield(ctx: &mut Context<'_>) -> Result<(), Error> {
-    let (draw, with_values) = parse_draw(&ctx.args)?;
+    let bytes_max = ctx.core.output_bytes_max(ctx.client);
+    let (draw, with_values) = parse_draw(&ctx.args, bytes_max)?;
     let key = ctx.key(1);
     let hash = read_hash(&mut ctx.core.keyspace, ctx.client.db, &key)?;
     let (reply, rng) = (&mut ctx.client.reply, &mut ctx.core.rng);
@@ -399,14 +397,16 @@ pub(super) fn hrandfield(ctx: &mut Context<'_>) -> Result<(), Error> {
         Draw::Repeated(_) if hash.is_empty() => reply.array(0),
         Draw::Repeated(count) => {
             begin(reply, count as usize);
-            hash.pick(rng, count as usize, |field, value| put(reply, field, value));
+            draws::repeat(reply, count, bytes_max, |reply, some| {
+                hash.pick(rng, some, |field, value| put(reply, field, value));
+            });
         }
     }
     Ok(())
 }
 
 /// What to draw, and whether with the values.
-fn parse_draw(args: &Args<'_>) -> Result<(Draw, bool), Error> {
+fn parse_draw(args: &Args<'_>, bytes_max: Option<u64>) -> Result<(Draw, bool), Error> {
     let Some(count) = args.get(2) else { return Ok((Draw::One, false)) };
     let count = parse_range(count, -i64::MAX, i64::MAX)?;
     let with_values = match args.get(3) {
@@ -415,12 +415,16 @@ fn parse_draw(args: &Args<'_>) -> Result<(Draw, bool), Error> {
         None => false,
     };
     let out_of_range = with_values && count.unsigned_abs() > i64::MAX as u64 / 2;
-    let repeated = count < 0;
-    if out_of_range || repeated && count.unsigned_abs() > REPEATED_FIELDS_MAX {
+    if out_of_range {
         return Err(Error::ValueOutOfRange);
     }
+    let repeated = count < 0;
     let count = count.unsigned_abs();
-    Ok((if repeated { Draw::Repeated(count) } else { Draw::Different(count) }, with_values))
+    if !repeated {
+        return Ok((Draw::Different(count), with_values));
+    }
+    draws::check(count, bytes_max)?;
+    Ok((Draw::Repeated(count), with_values))
 }
 
 /// The commands of this family.

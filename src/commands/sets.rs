@@ -2,6 +2,7 @@
 //! from the configuration here; unions, differences and intersections are in `set_algebra`. Called
 //! by dispatch; all access to keys goes through the keyspace.
 
+use super::draws;
 use super::scan::{ElementOptions, parse_cursor};
 use super::set_algebra::*;
 use crate::core::value_limits::of_sets as limits;
@@ -15,9 +16,6 @@ use crate::resp::{Error, Reply};
 use crate::value::set::{Limits, algebra};
 use crate::value::{Encoding, NewValue, Set, Value, ValueMut, ValueRef};
 
-/// Members that one SRANDMEMBER gives at most if it may give any of them again: the replies of more
-/// would fill the memory of most machines before one of them is sent.
-const REPEATED_MEMBERS_MAX: u64 = 1 << 27;
 /// Above this many times as many members as remain, SPOP moves those that remain instead of taking
 /// out the others (Redis: SPOP_MOVE_STRATEGY_MUL).
 const REMAINING_SHARE: usize = 5;
@@ -330,9 +328,10 @@ pub(super) fn sscan(ctx: &mut Context<'_>) -> Result<(), Error> {
 /// SRANDMEMBER key [count]
 pub(super) fn srandmember(ctx: &mut Context<'_>) -> Result<(), Error> {
     let key = ctx.key(1);
+    let bytes_max = ctx.core.output_bytes_max(ctx.client);
     let counted = match ctx.args.len() {
         2 => None,
-        3 => Some(parse_count(ctx.args.at(2))?),
+        3 => Some(parse_count(ctx.args.at(2), bytes_max)?),
         _ => return Err(Error::Syntax),
     };
     let set = read_set(&mut ctx.core.keyspace, ctx.client.db, &key)?;
@@ -342,8 +341,10 @@ pub(super) fn srandmember(ctx: &mut Context<'_>) -> Result<(), Error> {
         (None, Some(_)) => reply.array(0),
         (Some(set), None) => set.pick(rng, 1, |member| reply_member(reply, member)),
         (Some(set), Some(Draw::Repeated(count))) => {
-            reply.array(count);
-            set.pick(rng, count, |member| reply_member(reply, member));
+            reply.array(count as usize);
+            draws::repeat(reply, count, bytes_max, |reply, some| {
+                set.pick(rng, some, |member| reply_member(reply, member));
+            });
         }
         (Some(set), Some(Draw::Different(count))) => {
             reply.array(count.min(set.len()));
@@ -359,19 +360,17 @@ enum Draw {
     /// So many members, or all if there are no more.
     Different(usize),
     /// So many, any of them again and again.
-    Repeated(usize),
+    Repeated(u64),
 }
 
 /// A count, which is negative if members may be given again.
-fn parse_count(arg: &[u8]) -> Result<Draw, Error> {
+fn parse_count(arg: &[u8], bytes_max: Option<u64>) -> Result<Draw, Error> {
     let count = parse_range(arg, -i64::MAX, i64::MAX)?;
     if count >= 0 {
-        Ok(Draw::Different(count as usize))
-    } else if count.unsigned_abs() > REPEATED_MEMBERS_MAX {
-        Err(Error::ValueOutOfRange)
-    } else {
-        Ok(Draw::Repeated(count.unsigned_abs() as usize))
+        return Ok(Draw::Different(count as usize));
     }
+    draws::check(count.unsigned_abs(), bytes_max)?;
+    Ok(Draw::Repeated(count.unsigned_abs()))
 }
 
 /// The commands of this family.

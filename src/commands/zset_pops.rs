@@ -1,6 +1,7 @@
 //! Members taken from the ends of sorted sets, and members at random. What they share with the
 //! other commands is in `zsets`.
 
+use super::draws;
 use super::zsets::{begin_members, read_zset, removed, reply_member, reply_scored, zset_mut};
 use crate::base::numbers;
 use crate::dispatch::Context;
@@ -8,10 +9,6 @@ use crate::dispatch::cursor::parse_range;
 use crate::dispatch::declare::*;
 use crate::keyspace::Key;
 use crate::resp::{Args, Error, Protocol, Reply};
-
-/// Members that one ZRANDMEMBER gives at most if it may give any of them again: the replies of more
-/// would fill the memory of most machines before one of them is sent.
-const REPEATED_MEMBERS_MAX: u64 = 1 << 27;
 
 // ---- from the ends
 
@@ -209,7 +206,8 @@ enum Draw {
 
 /// ZRANDMEMBER key [count [WITHSCORES]]
 pub(super) fn zrandmember(ctx: &mut Context<'_>) -> Result<(), Error> {
-    let (draw, with_scores) = parse_draw(&ctx.args)?;
+    let bytes_max = ctx.core.output_bytes_max(ctx.client);
+    let (draw, with_scores) = parse_draw(&ctx.args, bytes_max)?;
     let key = ctx.key(1);
     let zset = read_zset(&mut ctx.core.keyspace, ctx.client.db, &key)?;
     let (reply, rng) = (&mut ctx.client.reply, &mut ctx.core.rng);
@@ -225,15 +223,18 @@ pub(super) fn zrandmember(ctx: &mut Context<'_>) -> Result<(), Error> {
         }
         (Some(zset), Draw::Repeated(count)) => {
             begin_members(reply, count as usize, with_scores);
-            let put = |member, score| reply_scored(reply, member, score, with_scores);
-            zset.pick(rng, count as usize, put);
+            draws::repeat(reply, count, bytes_max, |reply, some| {
+                zset.pick(rng, some, |member, score| {
+                    reply_scored(reply, member, score, with_scores);
+                });
+            });
         }
     }
     Ok(())
 }
 
 /// What to draw, and whether with the scores.
-fn parse_draw(args: &Args<'_>) -> Result<(Draw, bool), Error> {
+fn parse_draw(args: &Args<'_>, bytes_max: Option<u64>) -> Result<(Draw, bool), Error> {
     let Some(count) = args.get(2) else { return Ok((Draw::One, false)) };
     let count = parse_range(count, -i64::MAX, i64::MAX)?;
     let with_scores = match args.get(3) {
@@ -242,12 +243,16 @@ fn parse_draw(args: &Args<'_>) -> Result<(Draw, bool), Error> {
         None => false,
     };
     let out_of_range = with_scores && count.unsigned_abs() > i64::MAX as u64 / 2;
-    let repeated = count < 0;
-    let count = count.unsigned_abs();
-    if out_of_range || repeated && count > REPEATED_MEMBERS_MAX {
+    if out_of_range {
         return Err(Error::ValueOutOfRange);
     }
-    Ok((if repeated { Draw::Repeated(count) } else { Draw::Different(count) }, with_scores))
+    let repeated = count < 0;
+    let count = count.unsigned_abs();
+    if !repeated {
+        return Ok((Draw::Different(count), with_scores));
+    }
+    draws::check(count, bytes_max)?;
+    Ok((Draw::Repeated(count), with_scores))
 }
 
 /// The commands of this family.

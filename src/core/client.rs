@@ -4,6 +4,7 @@ use bitflags::bitflags;
 
 use super::CommandId;
 use super::blocking::KeptCommand;
+use super::tracking::ClientTracking;
 use crate::config::OutputClass;
 use crate::resp::{OwnedArgs, Reply};
 
@@ -92,11 +93,11 @@ pub struct Queued {
 /// The query buffer's sizes, kept here by the node so that CLIENT LIST can show them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct QueryFigures {
-    /// Bytes that wait to be parsed.
+    /// Bytes that wait to be parsed, without the arguments before them.
     pub used: usize,
     /// Bytes free behind them.
     pub free: usize,
-    /// Bytes of the arguments of the running or half-received command.
+    /// Bytes of those arguments of a half-received command that are whole.
     pub args: usize,
     /// Largest input since the cron last looked.
     pub peak: usize,
@@ -106,16 +107,16 @@ impl QueryFigures {
     /// A read brought the input to `used` bytes in a buffer of `capacity`.
     #[inline]
     pub fn note(&mut self, used: usize, capacity: usize) {
-        self.used = used;
-        self.free = capacity - used;
+        self.keep(0, used, capacity);
         self.peak = self.peak.max(used);
     }
 
-    /// What is kept between turns.
+    /// What is kept between turns: an input of which so many bytes are arguments that are whole.
     #[inline]
-    pub fn keep(&mut self, used: usize, capacity: usize) {
-        self.used = used;
-        self.free = capacity - used;
+    pub fn keep(&mut self, parsed: usize, input: usize, capacity: usize) {
+        self.args = parsed;
+        self.used = input - parsed;
+        self.free = capacity - input;
     }
 }
 
@@ -154,12 +155,16 @@ pub struct Client {
     pub blocked: Option<Blocked>,
     /// The open transaction.
     pub transaction: Option<Box<Transaction>>,
+    /// How it tracks keys, if it does.
+    pub tracking: Option<Box<ClientTracking>>,
     /// Sizes of its query buffer.
     pub query: QueryFigures,
     /// Since when its output is above the soft limit, in seconds since the epoch.
     pub soft_limit_since_s: Option<u64>,
     /// What it counts for in `Core::clients_bytes`.
     pub counted_bytes: usize,
+    /// Bytes that the keys cost which it watches, or has until one of them changed.
+    pub watched_bytes: usize,
     /// Bytes that its subscriptions cost.
     pub subscription_bytes: usize,
     /// Largest use of the reply buffer since `output_peak_ms`.
@@ -188,9 +193,11 @@ impl Client {
             last_command: None,
             blocked: None,
             transaction: None,
+            tracking: None,
             query: QueryFigures::default(),
             soft_limit_since_s: None,
             counted_bytes: 0,
+            watched_bytes: 0,
             subscription_bytes: 0,
             output_peak: 0,
             output_peak_ms: now_ms,
@@ -237,16 +244,18 @@ impl Client {
         if self.is(ClientFlags::PUBSUB) { OutputClass::Pubsub } else { OutputClass::Normal }
     }
 
-    /// Bytes that the client costs: itself, its buffers, its queued transaction, its subscriptions,
-    /// its command that waits.
+    /// Bytes that the client costs: itself, its buffers, its queued transaction, the keys that it
+    /// watches, its subscriptions, its prefixes, its command that waits.
     pub fn memory(&self) -> usize {
         size_of::<Client>()
             + self.query.used
             + self.query.free
             + self.query.args
             + self.reply.output.heap_bytes()
+            + self.watched_bytes
             + self.subscription_bytes
             + self.transaction.as_ref().map_or(0, |t| t.bytes)
+            + self.tracking.as_ref().map_or(0, |t| t.heap_bytes())
             + self.kept_command().map_or(0, KeptCommand::memory)
     }
 }

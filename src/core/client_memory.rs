@@ -45,10 +45,12 @@ impl Core {
     }
 
     /// A command has run for a client that is taken out: counts it, and closes whoever must go
-    /// before the next command looks at memory. Costs a branch while there is no limit.
+    /// before the next command looks at memory. A client with too much output goes for that, and
+    /// nobody else because of it. Costs a branch while there is no limit.
     #[inline]
     pub fn limit_clients(&mut self, running: &mut Client) {
         if self.config.maxmemory_clients != 0 {
+            self.exceeds_output_limits(running);
             let bytes = running.recount();
             self.clients_bytes += bytes;
             self.clients_bytes -= std::mem::replace(&mut running.counted_bytes, bytes);
@@ -99,8 +101,9 @@ impl Core {
 }
 
 impl Client {
-    /// What the client counts for: nothing if it may not be evicted.
+    /// What the client counts for: nothing if it may not be evicted, or is about to be closed.
     fn recount(&self) -> usize {
-        if self.is(ClientFlags::NO_EVICT) { 0 } else { self.memory() }
+        let exempt = ClientFlags::NO_EVICT | ClientFlags::CLOSE_ASAP;
+        if self.is(exempt) { 0 } else { self.memory() }
     }
 }

@@ -39,7 +39,7 @@ impl Core {
         let _ = write!(
             line,
             " multi={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={room} rbp={} obl={used} \
-             oll={} omem={} tot-mem={} events={} cmd={command} user={} redir=-1 resp={} \
+             oll={} omem={} tot-mem={} events={} cmd={command} user={} redir={} resp={} \
              lib-name={} lib-ver={}",
             queued.map_or(-1, |open| open.queue.len() as i64),
             client.query.used,
@@ -52,6 +52,7 @@ impl Core {
             client.memory(),
             if client.reply.output.pending() > 0 { "rw" } else { "r" },
             if client.is(ClientFlags::AUTHENTICATED) { "default" } else { "(superuser)" },
+            client.redirect_number(),
             if client.reply.protocol == Protocol::Resp3 { 3 } else { 2 },
             text(&client.lib_name),
             text(&client.lib_ver),
@@ -63,12 +64,16 @@ impl Core {
 impl Core {
     /// CLIENT LIST's flags; `N` where none applies.
     fn flag_letters(&self, client: &Client) -> String {
+        let tracking = client.tracking.as_deref();
         let letters = [
             (matches!(client.blocked, Some(Blocked::Sync)), 'S'),
             (client.is(ClientFlags::MONITOR), 'O'),
             (client.is(ClientFlags::PUBSUB), 'P'),
-            (client.is_postponed() || client.kept_command().is_some(), 'b'),
             (client.is(ClientFlags::MULTI), 'x'),
+            (client.is_postponed() || client.kept_command().is_some(), 'b'),
+            (tracking.is_some(), 't'),
+            (tracking.is_some_and(|tracking| tracking.redirect_broken), 'R'),
+            (tracking.is_some_and(|tracking| tracking.mode.is_broadcast()), 'B'),
             (self.watched_was_touched(client), 'd'),
             (client.is(ClientFlags::CLOSE_AFTER_REPLY), 'c'),
             (client.is(ClientFlags::CLOSE_ASAP), 'A'),

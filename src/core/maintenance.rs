@@ -12,6 +12,9 @@ use crate::keyspace::waiting::WaiterId;
 use crate::keyspace::watched::WatcherId;
 use crate::keyspace::{AccessMode, ExpireMode, Free, Key, LazyFree};
 
+/// What a watched key costs beside its name: at the client, and in the list of those who watch it.
+const WATCHED_KEY_BYTES: usize = 64;
+
 impl Core {
     /// Hands the keyspace its part of the configuration: at start and whenever a directive has
     /// changed.
@@ -95,10 +98,16 @@ impl Core {
     }
 
     /// Has the client's next EXEC fail if `key` changes before it.
-    pub fn watch(&mut self, client: &Client, key: &Key<'_>) {
+    pub fn watch(&mut self, client: &mut Client, key: &Key<'_>) {
         // No point in watching more once EXEC fails anyway.
-        if !self.keyspace.is_watch_dirty(watcher(client)) {
-            self.keyspace.watch(client.db, key, watcher(client));
+        let watcher = watcher(client);
+        if self.keyspace.is_watch_dirty(watcher) {
+            return;
+        }
+        let before = self.keyspace.watched_keys(watcher);
+        self.keyspace.watch(client.db, key, watcher);
+        if self.keyspace.watched_keys(watcher) > before {
+            client.watched_bytes += WATCHED_KEY_BYTES + key.bytes().len();
         }
     }
 
@@ -116,7 +125,8 @@ impl Core {
     }
 
     /// Forgets which keys a client watches.
-    pub fn unwatch(&mut self, client: &Client) {
+    pub fn unwatch(&mut self, client: &mut Client) {
+        client.watched_bytes = 0;
         self.keyspace.unwatch_all(watcher(client));
     }
 
@@ -130,6 +140,7 @@ impl Core {
         self.uncount_client(client);
         self.stop_monitor(client);
         self.forget_subscriptions(client);
+        self.disable_tracking(client);
     }
 }
 

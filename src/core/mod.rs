@@ -26,6 +26,7 @@ pub mod slowlog;
 pub mod snapshots;
 pub mod stats;
 pub mod system;
+pub mod tracking;
 pub mod value_limits;
 
 use crate::base::rng::{self, Rng};
@@ -93,6 +94,8 @@ pub struct Core {
     pub pubsub: pubsub::Pubsub,
     /// What the client whose command runs is to be pushed behind its reply.
     pub own_pushes: Vec<u8>,
+    /// Which keys and prefixes clients are told of.
+    pub tracking: tracking::Tracking,
     /// Arguments of the running command that logs and monitors must not show.
     pub redacted: Vec<usize>,
     /// Tokens of clients with output that the end of the turn sends.
@@ -187,6 +190,7 @@ impl Core {
             monitors: Vec::new(),
             pubsub: pubsub::Pubsub::default(),
             own_pushes: Vec::new(),
+            tracking: tracking::Tracking::default(),
             redacted: Vec::new(),
             pending_writes: Vec::new(),
             cron_client: ClientId(0),

@@ -45,25 +45,38 @@ impl Core {
         }
     }
 
+    /// How much output a client may have before it is closed; none if there is no limit. A reply
+    /// that reaches this may end there.
+    pub fn output_bytes_max(&self, client: &Client) -> Option<u64> {
+        let hard_bytes = self.config.client_output_buffer_limit[client.output_class()].hard_bytes;
+        // Less does not count: it stays in the buffer.
+        (hard_bytes > 0).then(|| hard_bytes.max(REPLY_CHUNK_BYTES as u64))
+    }
+
     /// Closes a client whose waiting output is over its class's limit (Redis:
     /// closeClientOnOutputBufferLimitReached).
     pub fn check_output_limits(&mut self, token: usize) {
-        let now_seconds = self.now.seconds();
+        let Some(mut client) = self.clients.take(token) else { return };
+        if self.exceeds_output_limits(&mut client) {
+            self.effects.push(Effect::Close(client.id));
+        }
+        self.clients.put_back(client);
+    }
+
+    /// Whether a client has just come over its limit; it is to be closed then.
+    pub(super) fn exceeds_output_limits(&mut self, client: &mut Client) -> bool {
         let limits = &self.config.client_output_buffer_limit;
-        let Some(client) = self.clients.get_mut(token) else { return };
-        if client.is(ClientFlags::CLOSE_ASAP) || !is_over_limit(client, limits, now_seconds) {
-            return;
+        if client.is(ClientFlags::CLOSE_ASAP) || !is_over_limit(client, limits, self.now.seconds())
+        {
+            return false;
         }
         client.flags |= ClientFlags::CLOSE_ASAP;
-        let id = client.id;
-        if let Some(client) = self.clients.get(token) {
-            log::warn!(
-                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                self.describe_client(client)
-            );
-        }
+        log::warn!(
+            "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+            self.describe_client(client)
+        );
         self.stats.output_limit_disconnections += 1;
-        self.effects.push(Effect::Close(id));
+        true
     }
 }
 

@@ -52,7 +52,12 @@ pub fn admit(
     if core.is_loading() {
         check_loading(entry)?;
     }
+    let watches = client.is(ClientFlags::MONITOR);
+    if watches {
+        check_monitor(client, entry)?;
+    }
     if let Some(mode) = core.pause.mode()
+        && !watches
         && (mode == PauseMode::All || may_replicate(client, entry))
     {
         return Ok(Admission::Postpone);
@@ -112,6 +117,16 @@ fn check_subscriber(client: &Client, entry: &Registered) -> Result<(), Error> {
          allowed in this context",
         entry.full_name
     )))
+}
+
+/// Who watches what others do keeps off the keys, as the replica that it is to Redis. In exchange
+/// no pause holds it back.
+fn check_monitor(client: &Client, entry: &Registered) -> Result<(), Error> {
+    let keys = Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE;
+    if union_flags(client, entry).intersects(keys) {
+        return Err(Error::err("Replica can't interact with the keyspace"));
+    }
+    Ok(())
 }
 
 /// While a snapshot is loaded, only what needs no keys is served.

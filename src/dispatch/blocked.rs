@@ -141,7 +141,7 @@ fn run_again(core: &mut Core, client: &mut Client, table: &'static Table, kept: 
         }
         Err(error) => {
             execute::refuse(core, client, Some(entry), &error);
-            execute::end_request(client, entry.command.flags);
+            execute::end_request(client, Some(entry));
             return;
         }
     }
@@ -164,7 +164,7 @@ fn run_again(core: &mut Core, client: &mut Client, table: &'static Table, kept: 
 fn finish(core: &mut Core, client: &mut Client, entry: &Registered, args: Args<'_>, ran: Ran) {
     execute::account(core, entry, ran);
     execute::log_if_slow(core, client, entry, args, ran.nanos);
-    execute::end_request(client, entry.command.flags);
+    execute::end_request(client, Some(entry));
 }
 
 /// A client whose command waited is given back, to be sent what it has, and to go on with what it

@@ -36,6 +36,11 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The container that the command is a subcommand of.
+    pub fn container(&self) -> Option<CommandId> {
+        self.table.by_id(self.command_id).container
+    }
+
     /// The arguments from `first` on, to be parsed one by one.
     pub fn cursor(&self, first: usize) -> Cursor<'a> {
         Cursor::new(self.args, first)

@@ -4,7 +4,7 @@
 use super::admit::{Admission, admit};
 use super::command::Flags;
 use super::registry::{Registered, Table};
-use super::{Context, monitor};
+use super::{Context, monitor, tracking};
 use crate::base::clock::{self, CycleClock};
 use crate::core::client::{Blocked, ClientFlags, Queued};
 use crate::core::{Client, Core};
@@ -54,10 +54,8 @@ pub fn process(
     };
     client.last_command = Some(entry.id);
     let admission = admit(core, client, table, entry, request);
-    if core.keyspace.has_events() {
-        // What was evicted to make room is told before the reply.
-        core.publish_events(Some(client.reply.protocol));
-        core.give_own_pushes(client);
+    if core.tracking.clients() > 0 || core.keyspace.has_events() {
+        tell_before(core, client);
     }
     match admission {
         Ok(Admission::Run) => {
@@ -73,7 +71,7 @@ pub fn process(
     }
     // What waits is not over.
     if client.blocked.is_none() {
-        end_request(client, entry.command.flags);
+        end_request(client, Some(entry));
     }
     Outcome::Done
 }
@@ -91,7 +89,7 @@ fn refuse_unknown(core: &mut Core, client: &mut Client, table: &Table, args: Arg
         return;
     }
     refuse(core, client, None, &table.not_found(args));
-    end_request(client, Flags::empty());
+    end_request(client, None);
 }
 
 /// A web browser that was lured into talking to this port.
@@ -201,11 +199,37 @@ pub(super) fn run(
     if untouched {
         core.keyspace.set_touching(true);
     }
-    if core.keyspace.has_events() {
-        core.publish_events(Some(client.reply.protocol));
+    if core.keyspace.has_modified() || core.keyspace.has_events() {
+        tell_changes(core, client);
+    }
+    if client.tracking.is_some() {
+        tracking::remember_keys(core, client, entry, request);
     }
     let nanos = started.elapsed_ns();
     Ran { nanos, failed: core.stats.attribute_errors() }
+}
+
+/// Before a command: what was evicted to make room for it is told before its reply.
+#[cold]
+fn tell_before(core: &mut Core, client: &mut Client) {
+    core.track_before_command(client);
+    if core.keyspace.has_events() {
+        core.publish_events(Some(client.reply.protocol));
+    }
+    core.give_own_pushes(client);
+}
+
+/// Tells others what a command has changed. Its own client is told last that what it has read is no
+/// longer so (Redis: trackingHandlePendingKeyInvalidations).
+#[cold]
+fn tell_changes(core: &mut Core, client: &mut Client) {
+    let before = core.own_pushes.len();
+    core.tell_modified(Some(client));
+    let invalidations = core.own_pushes.len() - before;
+    if core.keyspace.has_events() {
+        core.publish_events(Some(client.reply.protocol));
+    }
+    core.own_pushes[before..].rotate_left(invalidations);
 }
 
 /// The statistics of a command that is done.
@@ -254,17 +278,20 @@ pub(super) fn note_latency(core: &mut Core, entry: &Registered, nanos: u64) {
     }
 }
 
-/// What holds for exactly one command ends with it: CLIENT REPLY SKIP, and ASKING, which lasts
-/// until EXEC where a transaction follows.
+/// What holds for exactly one command ends with it: CLIENT REPLY SKIP; ASKING and CLIENT CACHING,
+/// which last until EXEC where a transaction follows.
 #[inline]
-pub(super) fn end_request(client: &mut Client, flags: Flags) {
+pub(super) fn end_request(client: &mut Client, entry: Option<&Registered>) {
     const SKIPS: ClientFlags = ClientFlags::REPLY_SKIP.union(ClientFlags::REPLY_SKIP_NEXT);
     const ONCE: ClientFlags = SKIPS.union(ClientFlags::ASKING);
-    if !client.is(ONCE) {
+    if !client.is(ONCE) && client.tracking.is_none() {
         return;
     }
-    if !client.is(ClientFlags::MULTI) && !flags.contains(Flags::SAYS_ASKING) {
-        client.flags -= ClientFlags::ASKING;
+    if !client.is(ClientFlags::MULTI) {
+        if !entry.is_some_and(|entry| entry.command.flags.contains(Flags::SAYS_ASKING)) {
+            client.flags -= ClientFlags::ASKING;
+        }
+        client.end_caching(entry.and_then(|entry| entry.container));
     }
     if client.is(SKIPS) {
         client.flags -= ClientFlags::REPLY_SKIP;

@@ -14,6 +14,7 @@ pub mod monitor;
 pub mod registry;
 pub mod route;
 pub mod syntax;
+mod tracking;
 pub mod transaction;
 
 pub use command::Command;

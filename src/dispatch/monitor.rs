@@ -25,7 +25,10 @@ pub fn feed_line(core: &mut Core, client: &mut Client, args: Args<'_>) {
     for index in 0..core.monitors.len() {
         let id = core.monitors[index];
         if id == client.id {
-            client.reply.raw(&line);
+            // Nothing follows the reply to QUIT.
+            if !client.is(ClientFlags::CLOSE_AFTER_REPLY) {
+                client.reply.raw(&line);
+            }
         } else {
             core.send_to(id, &line);
         }

@@ -1,9 +1,10 @@
 //! What changes of keys lead to beside the change itself: statistics, events, broken watches, keys
-//! that are ready for those who wait, garbage. The keyspace reports here; the core drains it.
+//! that clients have copies of or wait for, garbage. The keyspace reports here; the core drains it.
 
 use super::Key;
 use super::events::{EventClass, Events};
 use super::garbage::{Bin, Free};
+use super::modified::{Cause, Modified};
 use super::waiting::Waiting;
 use super::watched::Watched;
 use crate::value::{Record, Type};
@@ -38,6 +39,7 @@ pub(super) struct Effects {
     pub(super) stats: KeyspaceStats,
     pub(super) events: Events,
     pub(super) watched: Watched,
+    pub(super) modified: Modified,
     pub(super) waiting: Waiting,
     pub(super) bin: Bin,
     /// Lazyfree options.
@@ -61,10 +63,25 @@ impl Effects {
             stats: KeyspaceStats::default(),
             events: Events::default(),
             watched: Watched::new(databases),
+            modified: Modified::default(),
             waiting: Waiting::new(databases),
             bin: Bin::default(),
             lazy: LazyFree::default(),
         }
+    }
+
+    /// The command that runs changed a key; `exists` tells whether it is there still (Redis:
+    /// signalModifiedKey).
+    #[inline]
+    pub(super) fn touch(&mut self, db: usize, key: &[u8], exists: bool) {
+        self.touch_by(Cause::Command, db, key, exists);
+    }
+
+    /// As [`Effects::touch`], whoever changed the key.
+    #[inline]
+    pub(super) fn touch_by(&mut self, cause: Cause, db: usize, key: &[u8], exists: bool) {
+        self.watched.touch(db, key, exists);
+        self.modified.note(key, cause);
     }
 
     /// A record was taken out because its time was over. This is the one place where that is told
@@ -73,7 +90,7 @@ impl Effects {
         self.waiting.key_was(db, key.bytes, record.kind());
         self.bin.discard_record(record, self.lazy.expire);
         self.events.notify(EventClass::EXPIRED, "expired", db, key.bytes);
-        self.watched.touch(db, key.bytes, false);
+        self.touch_by(Cause::Server, db, key.bytes, false);
         self.stats.expired_keys += 1;
     }
 
@@ -81,7 +98,7 @@ impl Effects {
     pub(super) fn evicted(&mut self, db: usize, key: &Key<'_>, record: Record) {
         self.waiting.key_was(db, key.bytes, record.kind());
         self.bin.discard_record(record, self.lazy.eviction);
-        self.watched.touch(db, key.bytes, false);
+        self.touch_by(Cause::Server, db, key.bytes, false);
         self.events.notify(EventClass::EVICTED, "evicted", db, key.bytes);
         self.stats.evicted_keys += 1;
     }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::events::EventClass;
+use super::modified::Cause;
 use super::slot_table::Probe;
 use super::{ExpireMode, Key, Keyspace};
 use crate::base::limits::FIELDS_EXPIRED_PER_STEP;
@@ -145,7 +146,7 @@ impl Keyspace {
         }
         effects.stats.expired_subkeys += removed as u64;
         effects.events.notify(EventClass::HASH, "hexpired", db, key.bytes);
-        effects.watched.touch(db, key.bytes, true);
+        effects.touch_by(Cause::Server, db, key.bytes, true);
         if emptied && let Some(record) = self.take(db, key) {
             self.effects.bin.discard_record(record, self.effects.lazy.expire);
             self.effects.events.notify(EventClass::GENERIC, "del", db, key.bytes);

@@ -14,6 +14,7 @@ pub mod eviction;
 pub mod expiry;
 mod field_expiry;
 mod garbage;
+pub mod modified;
 mod slot;
 mod slot_table;
 pub mod waiting;
@@ -39,6 +40,7 @@ use access::Access;
 use db::Db;
 use effects::Effects;
 use events::{Event, EventClass};
+use modified::Cause;
 use slot_table::{Of, Probe};
 use waiting::{ReadyKey, Serving, WaitFor, WaiterId};
 use watched::{Replacement, WatcherId};
@@ -349,7 +351,7 @@ impl Keyspace {
                 if let Some(value) = record.assign(value, expire_at) {
                     effects.bin.discard_value(value, effects.lazy.server_del);
                 }
-                effects.watched.touch(db, key.bytes, true);
+                effects.touch(db, key.bytes, true);
                 return true;
             }
             Probe::Expired(doomed) => effects.expired(db, key, doomed.remove()),
@@ -393,7 +395,7 @@ impl Keyspace {
         self.effects.waiting.key_is(db, key.bytes, record.kind());
         self.dbs[db].insert(key, record);
         self.effects.events.notify(EventClass::NEW, "new", db, key.bytes);
-        self.effects.watched.touch(db, key.bytes, true);
+        self.effects.touch(db, key.bytes, true);
     }
 
     /// Stores a key of a file that is loaded; false if it is there already. No effects: nobody has
@@ -448,7 +450,7 @@ impl Keyspace {
         let doomed = self.dbs[db].doom(key)?;
         if !doomed.is_expired(clock) {
             let record = doomed.remove();
-            self.effects.watched.touch(db, key.bytes, false);
+            self.effects.touch(db, key.bytes, false);
             self.effects.waiting.key_was(db, key.bytes, record.kind());
             return Some(record);
         }
@@ -462,14 +464,14 @@ impl Keyspace {
     pub fn set_expire(&mut self, db: usize, key: &Key<'_>, expire_at: Option<i64>) -> bool {
         let Some(mut record) = self.edit(db, key) else { return false };
         record.set_expire(expire_at);
-        self.effects.watched.touch(db, key.bytes, true);
+        self.effects.touch(db, key.bytes, true);
         true
     }
 
     /// The bytes of a string that this command has looked up, to be edited; they become `raw`.
     /// `None` if there is no string. Signals.
     pub fn string_mut(&mut self, db: usize, key: &Key<'_>) -> Option<&mut Vec<u8>> {
-        self.effects.watched.touch(db, key.bytes, true);
+        self.effects.touch(db, key.bytes, true);
         self.edit(db, key)?.string_mut()
     }
 
@@ -479,14 +481,15 @@ impl Keyspace {
         self.set(db, key, NewValue::Int(n), Expiry::Keep)
     }
 
-    /// A value was changed through a reference: transactions that watch the key must fail (Redis:
-    /// signalModifiedKey).
+    /// A value was changed through a reference: transactions that watch the key must fail, and who
+    /// has a copy must know (Redis: signalModifiedKey).
     #[inline]
     pub fn signal_modified(&mut self, db: usize, key: &Key<'_>) {
         if !self.effects.watched.is_empty() {
             let exists = self.dbs[db].get(key).is_some();
             self.effects.watched.touch(db, key.bytes, exists);
         }
+        self.effects.modified.note(key.bytes, Cause::Command);
     }
 
     /// Something happened to a key that notify-keyspace-events may want published.
@@ -501,6 +504,7 @@ impl Keyspace {
     pub fn flush(&mut self, db: Option<usize>, free: Free) -> usize {
         let range = db.map_or(0..self.dbs.len(), |db| db..db + 1);
         let mut removed = 0;
+        self.effects.modified.note_flush();
         for index in range {
             self.touch_replaced(index, None);
             let keys = self.dbsize(index);

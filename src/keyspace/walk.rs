@@ -1,6 +1,7 @@
 //! Ways through the keys other than by name: SCAN, KEYS, RANDOMKEY, slots, and the shape of the
 //! tables. Without side effects, but that a random key is never one whose time is over.
 
+use super::modified::Cause;
 use super::slot_table::Of;
 use super::{ExpireMode, Free, Keyspace, Slot};
 use crate::data::hashtable::Stats;
@@ -87,9 +88,13 @@ impl Keyspace {
     pub fn flush_slot(&mut self, db: usize, slot: Slot, free: Free) -> usize {
         let Some(table) = self.dbs[db].take_slot(slot) else { return 0 };
         let keys = table.iter().len();
-        if !(self.effects.watched.is_empty() && self.effects.waiting.is_empty()) {
+        let effects = &self.effects;
+        if !effects.watched.is_empty()
+            || !effects.waiting.is_empty()
+            || effects.modified.is_enabled()
+        {
             for record in table.iter() {
-                self.effects.watched.touch(db, record.key(), false);
+                self.effects.touch_by(Cause::Server, db, record.key(), false);
                 self.effects.waiting.key_was(db, record.key(), record.kind());
             }
         }

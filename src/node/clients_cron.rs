@@ -78,7 +78,7 @@ fn fit_query_buffer(client: &mut Client, connection: &mut Connection, now_ms: u6
         buffer.shrink(wanted);
     }
     client.query.peak = used;
-    client.query.keep(used, buffer.capacity());
+    client.query.keep(connection.parser.parsed(), used, buffer.capacity());
 }
 
 enum Fit {

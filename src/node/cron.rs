@@ -124,6 +124,7 @@ impl Node {
         }
         self.clients_cron();
         self.core.expire_cycle();
+        self.core.tracking_cron();
         self.core.note_memory_peak();
         self.saving_cron();
         if self.cron.every(Duration::from_millis(100)) {
@@ -169,9 +170,11 @@ impl Node {
         }
         self.core.expire_between_turns();
         self.core.evict_in_background();
+        self.run_effects();
         if self.core.keyspace.has_events() {
             self.core.publish_events(None);
         }
+        self.core.tell_of_turn();
         self.core.evict_clients(None);
         self.run_effects();
         self.feed_syncs();

@@ -267,7 +267,8 @@ impl Node {
         }
         let more = stop == Stop::Yield || connection.readable;
         let Some(client) = self.core.clients.get_mut(token) else { return };
-        client.query.keep(connection.query.input().len(), connection.query.capacity());
+        let query = &connection.query;
+        client.query.keep(connection.parser.parsed(), query.input().len(), query.capacity());
         // Whoever hangs up while its command waits is closed at its next turn.
         let listed = more && (client.accepts_requests() || connection.peer_closed);
         self.core.after_serving(token);

@@ -297,6 +297,13 @@ impl Parser {
         }
     }
 
+    /// Bytes of the incomplete request that the input starts with, as far as its arguments are
+    /// whole, and their headers.
+    #[inline]
+    pub fn parsed(&self) -> usize {
+        self.partial.map_or(0, |partial| partial.at)
+    }
+
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
         self.spans.capacity() * size_of::<Span>()

@@ -72,7 +72,7 @@ pub(super) fn clients(core: &Core, _: Option<&Client>, page: &mut Page) {
     page.field("client_recent_max_output_buffer", peaks.output_bytes);
     page.field("blocked_clients", blocked);
     let (awaited, awaited_to_go) = core.keyspace.awaited_keys();
-    page.zero(&["tracking_clients"]);
+    page.field("tracking_clients", core.tracking.clients());
     page.field("clients_in_timeout_table", core.timeouts.len());
     page.field("total_blocking_keys", awaited);
     page.field("total_blocking_keys_on_nokey", awaited_to_go);

@@ -23,11 +23,11 @@ pub(super) fn stats(core: &Core, _: Option<&Client>, page: &mut Page) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    page.field("tracking_total_keys", core.tracking.keys());
+    page.field("tracking_total_items", core.tracking.items());
+    page.field("tracking_total_prefixes", core.tracking.prefixes());
+    page.zero(&["unexpected_error_replies"]);
     page.field("total_error_replies", core.stats.errors_total);
     page.field("dump_payload_sanitizations", core.stats.dump_payload_sanitizations);
     turns(core, page);

@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use super::{Kind, Topics};
 use crate::base::glob;
-use crate::base::limits::{KEPT_PUSHES_BYTES_MAX, SHARED_PUSH_BYTES_MIN};
+use crate::base::limits::{
+    KEPT_PUSHES_BYTES_MAX, SHARED_OVERFLOW_BYTES_MIN, SHARED_PUSH_BYTES_MIN,
+};
 use crate::config::OutputLimits;
 use crate::core::client::{Blocked, ClientFlags};
 use crate::core::output_limits::is_over_limit;
@@ -98,10 +100,14 @@ impl Client {
     #[inline]
     fn push(&mut self, encoded: &Bytes) {
         let output = &mut self.reply.output;
-        if encoded.len() >= SHARED_PUSH_BYTES_MIN {
+        output.prepare();
+        let (used, room) = output.tail_size();
+        let fits = encoded.len() <= room - used;
+        if encoded.len() >= SHARED_PUSH_BYTES_MIN
+            || !fits && encoded.len() >= SHARED_OVERFLOW_BYTES_MIN
+        {
             output.push_shared(encoded.clone());
         } else {
-            output.prepare();
             output.tail().extend_from_slice(encoded);
             self.output_peak = self.output_peak.max(output.tail().len());
             output.seal_if_full();

@@ -1,3 +1,5 @@
+//! Subscriptions by themselves: places among receivers, what is left of who leaves, slots.
+
 use super::*;
 
 fn subscribed(entries: &[(usize, Kind, &str)]) -> Pubsub {
