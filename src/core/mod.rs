@@ -100,6 +100,9 @@ pub struct Core {
     pub redacted: Vec<usize>,
     /// Tokens of clients with output that the end of the turn sends.
     pub pending_writes: Vec<usize>,
+    /// Tokens of clients with messages, which are sent after all that was asked for: so whoever
+    /// published can go on meanwhile, and its next messages leave together.
+    pub pending_pushes: Vec<usize>,
     /// The client that the cron saw last.
     pub cron_client: ClientId,
     /// What all clients cost, as far as maxmemory-clients needs to know.
@@ -193,6 +196,7 @@ impl Core {
             tracking: tracking::Tracking::default(),
             redacted: Vec::new(),
             pending_writes: Vec::new(),
+            pending_pushes: Vec::new(),
             cron_client: ClientId(0),
             clients_bytes: 0,
             evicting: false,

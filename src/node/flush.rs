@@ -9,6 +9,7 @@ impl Node {
     /// One write for each client with output.
     pub(super) fn flush_pending(&mut self) {
         let mut pending = std::mem::take(&mut self.core.pending_writes);
+        pending.append(&mut self.core.pending_pushes);
         for token in pending.drain(..) {
             if let Some(client) = self.core.clients.get_mut(token) {
                 client.flags -= ClientFlags::PENDING_WRITE;

@@ -60,6 +60,7 @@ impl Node {
         let core = &self.core;
         let idle = self.ready.is_empty()
             && core.pending_writes.is_empty()
+            && core.pending_pushes.is_empty()
             && !(core.expiring || core.evicting)
             && self.loading.is_none()
             && !self.syncs_are_hungry()

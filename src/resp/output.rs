@@ -61,6 +61,29 @@ impl Output {
         self.sealed.push_back(chunk);
     }
 
+    /// Appends bytes that are no part of a reply. A backlog of them fills chunk after chunk, none of
+    /// which has to grow.
+    #[inline]
+    pub fn append(&mut self, bytes: &[u8]) {
+        if self.tail.len() + bytes.len() > self.tail.capacity() {
+            self.make_room(bytes.len());
+        }
+        self.tail.extend_from_slice(bytes);
+    }
+
+    #[cold]
+    fn make_room(&mut self, bytes: usize) {
+        self.prepare();
+        let wanted = self.tail.len() + bytes;
+        if wanted > REPLY_CHUNK_BYTES && !self.tail.is_empty() {
+            self.seal();
+            self.tail.reserve_exact(REPLY_CHUNK_BYTES);
+        } else if wanted > self.tail.capacity() {
+            let doubled = (2 * self.tail.capacity()).min(REPLY_CHUNK_BYTES);
+            self.tail.reserve_exact(doubled.max(wanted) - self.tail.len());
+        }
+    }
+
     /// Seals a tail that has grown past one chunk, so that sending it never moves bytes.
     pub fn seal_if_full(&mut self) {
         if self.tail.len() >= REPLY_CHUNK_BYTES {

@@ -53,7 +53,7 @@ impl<'a> Push<'a> {
 /// meanwhile.
 struct Outbox<'a> {
     clients: &'a mut Clients,
-    pending_writes: &'a mut Vec<usize>,
+    pending_pushes: &'a mut Vec<usize>,
     own_pushes: &'a mut Vec<u8>,
     limits: &'a OutputLimits,
     now_seconds: u64,
@@ -78,7 +78,7 @@ impl Outbox<'_> {
         client.push(bytes);
         if !client.is(ClientFlags::PENDING_WRITE) {
             client.flags |= ClientFlags::PENDING_WRITE;
-            self.pending_writes.push(token);
+            self.pending_pushes.push(token);
         }
         // The buffer alone is never too much.
         let looked_at = client.reply.output.sealed_bytes() > 0;
@@ -108,9 +108,8 @@ impl Client {
         {
             output.push_shared(encoded.clone());
         } else {
-            output.tail().extend_from_slice(encoded);
+            output.append(encoded);
             self.output_peak = self.output_peak.max(output.tail().len());
-            output.seal_if_full();
         }
     }
 }
@@ -128,7 +127,7 @@ impl Core {
         let [channels, patterns, shard_channels] = &self.pubsub.kinds;
         let mut outbox = Outbox {
             clients: &mut self.clients,
-            pending_writes: &mut self.pending_writes,
+            pending_pushes: &mut self.pending_pushes,
             own_pushes: &mut self.own_pushes,
             limits: &self.config.client_output_buffer_limit,
             now_seconds: self.now.seconds(),
@@ -191,7 +190,7 @@ impl Core {
     pub fn push_to(&mut self, running: Running, token: usize, push: &mut Push<'_>) {
         let mut outbox = Outbox {
             clients: &mut self.clients,
-            pending_writes: &mut self.pending_writes,
+            pending_pushes: &mut self.pending_pushes,
             own_pushes: &mut self.own_pushes,
             limits: &self.config.client_output_buffer_limit,
             now_seconds: self.now.seconds(),
