@@ -61,8 +61,8 @@ impl Output {
         self.sealed.push_back(chunk);
     }
 
-    /// Appends bytes that are no part of a reply. A backlog of them fills chunk after chunk, none of
-    /// which has to grow.
+    /// Appends bytes that are no part of a reply. A backlog of them fills chunk after chunk, none
+    /// of which has to grow.
     #[inline]
     pub fn append(&mut self, bytes: &[u8]) {
         if self.tail.len() + bytes.len() > self.tail.capacity() {
@@ -158,5 +158,33 @@ impl Output {
             self.tail_room = self.tail_room.max(REPLY_MIN_BYTES);
             self.tail.reserve_exact(self.tail_room);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backlog_fills_chunks_that_need_not_grow() {
+        let mut output = Output::default();
+        let message: Vec<u8> = (0..100).collect();
+        (0..1000).for_each(|_| output.append(&message));
+        output.append(&message.repeat(1000));
+        output.append(b"end");
+        assert_eq!(output.pending(), 200_003);
+        let full = REPLY_CHUNK_BYTES / message.len() * message.len();
+        assert_eq!(output.sealed[0].len(), full);
+        let mut sent = Vec::new();
+        while output.pending() > 0 {
+            let mut slices = [&[][..]; 2];
+            output.slices(&mut slices);
+            let first = slices[0].to_vec();
+            output.advance(first.len());
+            sent.extend(first);
+        }
+        let mut expected = message.repeat(2000);
+        expected.extend(b"end");
+        assert!(sent == expected);
     }
 }

@@ -164,7 +164,7 @@ fn eviction_breaks_watches_and_reports() {
     set(&mut keyspace, "a", "x", Expiry::None);
     let (client, key) = (WatcherId(1), keyspace.key(b"a"));
     keyspace.watch(0, &key, client);
-    keyspace.set_events(EventClass::EVICTED);
+    keyspace.set_events(EventClass::EVICTED | EventClass::KEYEVENT);
     evict(&mut keyspace, EvictionPolicy::Lru(Among::AllKeys), 1);
     assert!(keyspace.is_watch_broken(client));
     let event = Event { name: "evicted", db: 0, key: b"a"[..].into() };
