@@ -7,137 +7,197 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 
 use super::leaf::Leaf;
-use super::{Bytes, FANOUT, Item, Node, divide};
+use super::{Bytes, Cut, FANOUT, Item, Node, divide};
 
-/// What is known of a child without looking at it.
-pub(super) struct Edge<N: Node> {
+/// A child, and what is known of it without looking at it.
+struct Edge<N: Node> {
     /// The score of the first item.
     score: f64,
-    first: N::Item,
     /// Items below.
     len: usize,
+    child: Child<N>,
+}
+
+struct Child<N: Node> {
+    first: N::Item,
     node: Box<N>,
 }
 
 impl<N: Node> Edge<N> {
     fn to(node: Box<N>) -> Self {
         let first = node.first();
-        Edge { score: first.score(), first, len: node.len(), node }
-    }
-
-    /// Looks at the child again, whose items have changed in whatever way.
-    fn refresh(&mut self) {
-        self.refresh_first();
-        self.len = self.node.len();
-    }
-
-    /// Looks at the child's first item again. That it is still the same is known without looking at
-    /// its score.
-    #[inline]
-    fn refresh_first(&mut self) {
-        let first = self.node.first();
-        if first != self.first {
-            self.first = first;
-            self.score = first.score();
-        }
+        Edge { score: first.score(), len: node.len(), child: Child { first, node } }
     }
 }
 
 /// Children of one kind, none of them without items.
-pub(super) struct Edges<N: Node>(ArrayVec<Edge<N>, FANOUT>);
+///
+/// Scores and lengths lie together, apart from the children: a search reads the few cache lines
+/// with scores, counting those with lengths, and of the children only the one that it goes to.
+///
+/// Invariant: all three are of the same width.
+pub(super) struct Edges<N: Node> {
+    scores: ArrayVec<f64, FANOUT>,
+    lens: ArrayVec<usize, FANOUT>,
+    children: ArrayVec<Child<N>, FANOUT>,
+}
 
 impl<N: Node> Edges<N> {
+    fn new() -> Self {
+        Edges { scores: ArrayVec::new(), lens: ArrayVec::new(), children: ArrayVec::new() }
+    }
+
     fn of_one(node: Box<N>) -> Self {
-        let mut edges = Edges(ArrayVec::new());
-        edges.0.push(Edge::to(node));
+        let mut edges = Edges::new();
+        edges.put(0, Edge::to(node));
         edges
     }
 
-    /// How many children begin with an item that the predicate is true for.
+    fn put(&mut self, at: usize, edge: Edge<N>) {
+        self.scores.insert(at, edge.score);
+        self.lens.insert(at, edge.len);
+        self.children.insert(at, edge.child);
+    }
+
+    fn take(&mut self, at: usize) -> Edge<N> {
+        let (score, len) = (self.scores.remove(at), self.lens.remove(at));
+        Edge { score, len, child: self.children.remove(at) }
+    }
+
+    /// Gives away the last child.
+    fn pop(&mut self) -> Option<Box<N>> {
+        self.width().checked_sub(1).map(|last| self.take(last).child.node)
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        Edges {
+            scores: self.scores.drain(at..).collect(),
+            lens: self.lens.drain(at..).collect(),
+            children: self.children.drain(at..).collect(),
+        }
+    }
+
+    fn divide(&mut self, next: &mut Self, width: usize) {
+        divide(&mut self.scores, &mut next.scores, width);
+        divide(&mut self.lens, &mut next.lens, width);
+        divide(&mut self.children, &mut next.children, width);
+    }
+
     #[inline]
-    fn begun(&self, before: &impl Fn(f64, N::Item) -> bool) -> usize {
-        self.0.partition_point(|edge| before(edge.score, edge.first))
+    fn width(&self) -> usize {
+        self.children.len()
+    }
+
+    /// Looks at a child again, whose items have changed in whatever way.
+    fn refresh(&mut self, at: usize) {
+        self.refresh_first(at);
+        self.lens[at] = self.children[at].node.len();
+    }
+
+    /// Looks at a child's first item again. That it is still the same is known without looking at
+    /// its score.
+    #[inline]
+    fn refresh_first(&mut self, at: usize) {
+        let child = &mut self.children[at];
+        let first = child.node.first();
+        if first != child.first {
+            child.first = first;
+            self.scores[at] = first.score();
+        }
+    }
+
+    /// How many children begin with an item of the prefix.
+    #[inline]
+    fn begun(&self, cut: &Cut<impl Fn(N::Item) -> bool>) -> usize {
+        let (mut begun, mut left) = (0, self.width());
+        while left > 0 {
+            let middle = begun + left / 2;
+            if cut.is_behind(self.scores[middle], self.children[middle].first) {
+                begun = middle + 1;
+                left -= left / 2 + 1;
+            } else {
+                left /= 2;
+            }
+        }
+        begun
     }
 
     fn len(&self) -> usize {
-        self.0.iter().map(|edge| edge.len).sum()
+        self.lens.iter().sum()
     }
 
     #[inline]
-    fn rank(&self, before: &impl Fn(f64, N::Item) -> bool) -> usize {
-        let Some(at) = self.begun(before).checked_sub(1) else { return 0 };
-        let passed: usize = self.0[..at].iter().map(|edge| edge.len).sum();
-        passed + self.0[at].node.rank(before)
+    fn rank(&self, cut: &Cut<impl Fn(N::Item) -> bool>) -> usize {
+        let Some(at) = self.begun(cut).checked_sub(1) else { return 0 };
+        let passed: usize = self.lens[..at].iter().sum();
+        passed + self.children[at].node.rank(cut)
     }
 
     #[inline]
     fn leaf_at(&self, mut rank: usize) -> (&[N::Item], usize) {
-        for edge in &self.0 {
-            if rank < edge.len {
-                return edge.node.leaf_at(rank);
+        for (len, child) in self.lens.iter().zip(&self.children) {
+            if rank < *len {
+                return child.node.leaf_at(rank);
             }
-            rank -= edge.len;
+            rank -= len;
         }
         (&[], 0)
     }
 
     #[inline]
-    fn insert(&mut self, item: N::Item, before: &impl Fn(f64, N::Item) -> bool, bytes: &mut Bytes) {
-        let mut at = self.begun(before).saturating_sub(1);
-        if self.0[at].node.is_full() {
-            self.make_room(at, before, bytes);
-            at = self.begun(before).saturating_sub(1);
+    fn insert(&mut self, item: N::Item, cut: &Cut<impl Fn(N::Item) -> bool>, bytes: &mut Bytes) {
+        let mut at = self.begun(cut).saturating_sub(1);
+        if self.children[at].node.is_full() {
+            self.make_room(at, cut, bytes);
+            at = self.begun(cut).saturating_sub(1);
         }
-        let edge = &mut self.0[at];
-        edge.node.insert(item, before, bytes);
-        edge.len += 1;
-        edge.refresh_first();
+        self.children[at].node.insert(item, cut, bytes);
+        self.lens[at] += 1;
+        self.refresh_first(at);
     }
 
     /// Makes a full child less full: a neighbour takes some, or else it is split. A child that
     /// grows at the end of the order leaves a nearly full node behind, as it will not grow again.
-    fn make_room(&mut self, at: usize, before: &impl Fn(f64, N::Item) -> bool, bytes: &mut Bytes) {
-        let has_room = |edge: &Edge<N>| edge.node.width() <= N::CAPACITY * 3 / 4;
-        if at > 0 && has_room(&self.0[at - 1]) {
+    fn make_room(&mut self, at: usize, cut: &Cut<impl Fn(N::Item) -> bool>, bytes: &mut Bytes) {
+        let has_room = |child: &Child<N>| child.node.width() <= N::CAPACITY * 10 / 11;
+        if at > 0 && has_room(&self.children[at - 1]) {
             return self.share(at - 1);
         }
-        if self.0.get(at + 1).is_some_and(has_room) {
+        if self.children.get(at + 1).is_some_and(has_room) {
             return self.share(at);
         }
-        let node = &mut self.0[at].node;
-        let last = node.last();
-        let width = if before(last.score(), last) && at + 1 == self.0.len() {
+        let last = self.children[at].node.last();
+        let width = if cut.is_behind(last.score(), last) && at + 1 == self.width() {
             N::CAPACITY - 2
-        } else if at == 0 && !before(self.0[0].score, self.0[0].first) {
+        } else if at == 0 && !cut.is_behind(self.scores[0], self.children[0].first) {
             2
         } else {
             N::CAPACITY / 2
         };
-        let next = Box::new(self.0[at].node.split_off(width));
+        let next = Box::new(self.children[at].node.split_off(width));
         *bytes += N::node_bytes();
-        self.0[at].refresh();
-        self.0.insert(at + 1, Edge::to(next));
+        self.refresh(at);
+        self.put(at + 1, Edge::to(next));
     }
 
     /// Evens out two neighbours.
     fn share(&mut self, at: usize) {
-        let Some([left, right]) = self.0[at..].first_chunk_mut::<2>() else { return };
+        let Some([left, right]) = self.children[at..].first_chunk_mut::<2>() else { return };
         let width = (left.node.width() + right.node.width()) / 2;
         left.node.divide(&mut right.node, width);
-        left.refresh();
-        right.refresh();
+        self.refresh(at);
+        self.refresh(at + 1);
     }
 
     #[inline]
     fn remove(
         &mut self,
-        upto: &impl Fn(f64, N::Item) -> bool,
+        cut: &Cut<impl Fn(N::Item) -> bool>,
         bytes: &mut Bytes,
     ) -> Option<N::Item> {
-        let at = self.begun(upto).checked_sub(1)?;
-        let edge = &mut self.0[at];
-        let removed = edge.node.remove(upto, bytes);
-        edge.len -= usize::from(removed.is_some());
+        let at = self.begun(cut).checked_sub(1)?;
+        let removed = self.children[at].node.remove(cut, bytes);
+        self.lens[at] -= usize::from(removed.is_some());
         self.settle(at, bytes);
         removed
     }
@@ -145,22 +205,23 @@ impl<N: Node> Edges<N> {
     /// After a child lost items, which its edge no longer counts: it goes if it is empty, and is
     /// joined with a neighbour, or gets some of that one's, if it is sparse.
     fn settle(&mut self, at: usize, bytes: &mut Bytes) {
-        let Some(edge) = self.0.get_mut(at) else { return };
-        if edge.node.width() == 0 {
-            self.0.remove(at);
+        let Some(child) = self.children.get(at) else { return };
+        if child.node.width() == 0 {
+            self.take(at);
             *bytes -= N::node_bytes();
             return;
         }
-        edge.refresh_first();
-        if edge.node.is_sparse() && self.0.len() > 1 {
-            let left = at.min(self.0.len() - 2);
-            let together = self.0[left].node.width() + self.0[left + 1].node.width();
+        let is_sparse = child.node.is_sparse();
+        self.refresh_first(at);
+        if is_sparse && self.width() > 1 {
+            let left = at.min(self.width() - 2);
+            let together = self.children[left].node.width() + self.children[left + 1].node.width();
             if together > N::CAPACITY {
                 return self.share(left);
             }
-            let mut right = self.0.remove(left + 1);
-            self.0[left].node.divide(&mut right.node, together);
-            self.0[left].refresh();
+            let mut right = self.take(left + 1).child.node;
+            self.children[left].node.divide(&mut right, together);
+            self.refresh(left);
             *bytes -= N::node_bytes();
         }
     }
@@ -173,21 +234,21 @@ impl<N: Node> Edges<N> {
     ) {
         let (mut start, mut left) = (ranks.start, ranks.len());
         let mut at = 0;
-        while left > 0 && at < self.0.len() {
-            let edge = &mut self.0[at];
-            if start >= edge.len {
-                start -= edge.len;
+        while left > 0 && at < self.width() {
+            let len = self.lens[at];
+            if start >= len {
+                start -= len;
                 at += 1;
                 continue;
             }
-            let taken = left.min(edge.len - start);
-            edge.node.remove_range(start..start + taken, bytes, visit);
+            let taken = left.min(len - start);
+            self.children[at].node.remove_range(start..start + taken, bytes, visit);
             left -= taken;
-            if taken == edge.len {
-                self.0.remove(at);
+            if taken == len {
+                self.take(at);
                 *bytes -= N::node_bytes();
             } else {
-                edge.refresh();
+                self.refresh(at);
                 // What follows begins with the next child, if this one has lost its end.
                 if left > 0 {
                     start = 0;
@@ -240,12 +301,8 @@ impl<T: Item> Inner<T> {
             return None;
         }
         Some(match self {
-            Inner::Leaves(edges) => {
-                edges.0.pop().map_or(Only::Nothing, |edge| Only::Leaf(edge.node))
-            }
-            Inner::Inners(edges) => {
-                edges.0.pop().map_or(Only::Nothing, |edge| Only::Inner(edge.node))
-            }
+            Inner::Leaves(edges) => edges.pop().map_or(Only::Nothing, Only::Leaf),
+            Inner::Inners(edges) => edges.pop().map_or(Only::Nothing, Only::Inner),
         })
     }
 }
@@ -257,7 +314,7 @@ impl<T: Item> Node for Inner<T> {
 
     #[inline]
     fn width(&self) -> usize {
-        either!(self, edges => edges.0.len())
+        either!(self, edges => edges.width())
     }
 
     fn len(&self) -> usize {
@@ -265,27 +322,27 @@ impl<T: Item> Node for Inner<T> {
     }
 
     fn first(&self) -> T {
-        either!(self, edges => edges.0[0].first)
+        either!(self, edges => edges.children[0].first)
     }
 
     fn last(&self) -> T {
-        either!(self, edges => edges.0[edges.0.len() - 1].node.last())
+        either!(self, edges => edges.children[edges.width() - 1].node.last())
     }
 
-    fn rank(&self, before: &impl Fn(f64, T) -> bool) -> usize {
-        either!(self, edges => edges.rank(before))
+    fn rank(&self, cut: &Cut<impl Fn(T) -> bool>) -> usize {
+        either!(self, edges => edges.rank(cut))
     }
 
     fn leaf_at(&self, rank: usize) -> (&[T], usize) {
         either!(self, edges => edges.leaf_at(rank))
     }
 
-    fn insert(&mut self, item: T, before: &impl Fn(f64, T) -> bool, bytes: &mut Bytes) {
-        either!(self, edges => edges.insert(item, before, bytes))
+    fn insert(&mut self, item: T, cut: &Cut<impl Fn(T) -> bool>, bytes: &mut Bytes) {
+        either!(self, edges => edges.insert(item, cut, bytes))
     }
 
-    fn remove(&mut self, upto: &impl Fn(f64, T) -> bool, bytes: &mut Bytes) -> Option<T> {
-        either!(self, edges => edges.remove(upto, bytes))
+    fn remove(&mut self, cut: &Cut<impl Fn(T) -> bool>, bytes: &mut Bytes) -> Option<T> {
+        either!(self, edges => edges.remove(cut, bytes))
     }
 
     fn remove_range(&mut self, ranks: Range<usize>, bytes: &mut Bytes, visit: &mut impl FnMut(T)) {
@@ -294,15 +351,15 @@ impl<T: Item> Node for Inner<T> {
 
     fn split_off(&mut self, at: usize) -> Self {
         match self {
-            Inner::Leaves(edges) => Inner::Leaves(Edges(edges.0.drain(at..).collect())),
-            Inner::Inners(edges) => Inner::Inners(Edges(edges.0.drain(at..).collect())),
+            Inner::Leaves(edges) => Inner::Leaves(edges.split_off(at)),
+            Inner::Inners(edges) => Inner::Inners(edges.split_off(at)),
         }
     }
 
     fn divide(&mut self, next: &mut Self, width: usize) {
         match (self, next) {
-            (Inner::Leaves(left), Inner::Leaves(right)) => divide(&mut left.0, &mut right.0, width),
-            (Inner::Inners(left), Inner::Inners(right)) => divide(&mut left.0, &mut right.0, width),
+            (Inner::Leaves(left), Inner::Leaves(right)) => left.divide(right, width),
+            (Inner::Inners(left), Inner::Inners(right)) => left.divide(right, width),
             _ => unreachable!("neighbours are of one height"),
         }
     }

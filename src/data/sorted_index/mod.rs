@@ -1,10 +1,10 @@
 //! The order of a big sorted set: a B+tree that knows how many items are below each edge, so that
 //! an item's rank, the item at a rank, and the first item of a range all take logarithmic time.
 //!
-//! Items are small and copied; what they stand for is the owner's. An inner node keeps the score of
-//! each child's first item beside the edge, so that most comparisons on the way down look at
-//! nothing but the node. Where items are looked for, callers hand in a predicate that is true for
-//! the items of a prefix of the order, and false for all others.
+//! Items are small and copied; what they stand for is the owner's. Inner nodes keep the score of
+//! each child's first item, and leaves the rough score of each item, so that a search looks at
+//! nothing but nodes until it is among items of the same score. Where in the order something is or
+//! belongs, callers say by a [`Cut`].
 //!
 //! Called by `value::scored`. Knows nothing of members, and never compares items on its own.
 
@@ -22,7 +22,7 @@ use crate::base::alloc;
 use edges::Inner;
 use leaf::Leaf;
 
-/// Items of a leaf: with its length, four cache lines.
+/// Items of a leaf: with their number and rough scores, six cache lines.
 const LEAF_ITEMS: usize = 31;
 /// Children of an inner node, which is 1024 bytes with them.
 const FANOUT: usize = 31;
@@ -35,6 +35,26 @@ pub trait Item: Copy + PartialEq {
 
     /// The item is about to be looked at.
     fn prefetch(self) {}
+}
+
+/// The end of a prefix of the order.
+#[derive(Clone, Copy)]
+pub struct Cut<F> {
+    /// Items with a lower score are in the prefix, those with a higher one are not.
+    pub score: f64,
+    /// Whether an item of just this score is in the prefix.
+    pub has: F,
+}
+
+impl<F> Cut<F> {
+    /// Whether an item is in the prefix.
+    #[inline]
+    fn is_behind<T>(&self, score: f64, item: T) -> bool
+    where
+        F: Fn(T) -> bool,
+    {
+        score < self.score || score == self.score && (self.has)(item)
+    }
 }
 
 /// Bytes that nodes take, as they come and go.
@@ -55,21 +75,21 @@ trait Node: Sized {
     fn first(&self) -> Self::Item;
     /// The last item; there must be one.
     fn last(&self) -> Self::Item;
-    /// How many items the predicate is true for.
-    fn rank(&self, before: &impl Fn(f64, Self::Item) -> bool) -> usize;
+    /// How many items are in the prefix.
+    fn rank(&self, cut: &Cut<impl Fn(Self::Item) -> bool>) -> usize;
     /// The items of one leaf, and which of them has this rank.
     fn leaf_at(&self, rank: usize) -> (&[Self::Item], usize);
-    /// Puts an item behind those that the predicate is true for; the node must not be full.
+    /// Puts an item behind those in the prefix; the node must not be full.
     fn insert(
         &mut self,
         item: Self::Item,
-        before: &impl Fn(f64, Self::Item) -> bool,
+        cut: &Cut<impl Fn(Self::Item) -> bool>,
         bytes: &mut Bytes,
     );
-    /// Takes out the last item that the predicate is true for.
+    /// Takes out the last item of the prefix.
     fn remove(
         &mut self,
-        upto: &impl Fn(f64, Self::Item) -> bool,
+        cut: &Cut<impl Fn(Self::Item) -> bool>,
         bytes: &mut Bytes,
     ) -> Option<Self::Item>;
     /// Takes out the items of these ranks.
@@ -140,41 +160,41 @@ impl<T: Item> SortedIndex<T> {
         }
     }
 
-    /// How many items the predicate is true for; it gets an item and its score.
+    /// How many items are in the prefix.
     #[inline]
-    pub fn rank(&self, before: impl Fn(f64, T) -> bool) -> usize {
+    pub fn rank(&self, cut: Cut<impl Fn(T) -> bool>) -> usize {
         match &self.root {
-            Root::Leaf(leaf) => leaf.rank(&before),
-            Root::Inner(inner) => inner.rank(&before),
+            Root::Leaf(leaf) => leaf.rank(&cut),
+            Root::Inner(inner) => inner.rank(&cut),
         }
     }
 
-    /// Puts an item behind those that the predicate is true for.
+    /// Puts an item behind those in the prefix.
     #[inline]
-    pub fn insert(&mut self, item: T, before: impl Fn(f64, T) -> bool) {
+    pub fn insert(&mut self, item: T, cut: Cut<impl Fn(T) -> bool>) {
         let bytes = &mut self.bytes;
         match &mut self.root {
-            Root::Leaf(leaf) if !leaf.is_full() => leaf.insert(item, &before, bytes),
-            Root::Inner(inner) if !inner.is_full() => inner.insert(item, &before, bytes),
+            Root::Leaf(leaf) if !leaf.is_full() => leaf.insert(item, &cut, bytes),
+            Root::Inner(inner) if !inner.is_full() => inner.insert(item, &cut, bytes),
             _ => {
                 self.grow();
-                self.insert(item, before);
+                self.insert(item, cut);
             }
         }
     }
 
     /// Puts an item behind all others.
     pub fn push_back(&mut self, item: T) {
-        self.insert(item, |_, _| true);
+        self.insert(item, Cut { score: f64::INFINITY, has: |_| true });
     }
 
-    /// Takes out the last item that the predicate is true for.
+    /// Takes out the last item of the prefix.
     #[inline]
-    pub fn remove(&mut self, upto: impl Fn(f64, T) -> bool) -> Option<T> {
+    pub fn remove(&mut self, cut: Cut<impl Fn(T) -> bool>) -> Option<T> {
         let bytes = &mut self.bytes;
         let removed = match &mut self.root {
-            Root::Leaf(leaf) => leaf.remove(&upto, bytes),
-            Root::Inner(inner) => inner.remove(&upto, bytes),
+            Root::Leaf(leaf) => leaf.remove(&cut, bytes),
+            Root::Inner(inner) => inner.remove(&cut, bytes),
         };
         self.shrink();
         removed

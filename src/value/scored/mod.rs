@@ -19,7 +19,7 @@ use std::ops::Range;
 use crate::base::hash::hash;
 use crate::base::rng::Rng;
 use crate::data::hashtable::{Lookup, Stats, Table};
-use crate::data::sorted_index::{self, SortedIndex};
+use crate::data::sorted_index::{self, Cut, SortedIndex};
 use entry::{Handle, Scored};
 
 /// What became of a member.
@@ -56,12 +56,16 @@ fn compare(score: f64, handle: Handle, key: (f64, &[u8])) -> Ordering {
     }
 }
 
-fn before(score: f64, member: &[u8]) -> impl Fn(f64, Handle) -> bool {
-    move |other, handle| compare(other, handle, (score, member)).is_lt()
+/// Those before a member of this score.
+fn before(score: f64, member: &[u8]) -> Cut<impl Fn(Handle) -> bool> {
+    // SAFETY: the index's handles have living entries.
+    Cut { score, has: move |handle: Handle| unsafe { handle.member() } < member }
 }
 
-fn upto(score: f64, member: &[u8]) -> impl Fn(f64, Handle) -> bool {
-    move |other, handle| compare(other, handle, (score, member)).is_le()
+/// Those up to a member of this score.
+fn upto(score: f64, member: &[u8]) -> Cut<impl Fn(Handle) -> bool> {
+    // SAFETY: the index's handles have living entries.
+    Cut { score, has: move |handle: Handle| unsafe { handle.member() } <= member }
 }
 
 impl Scores {
@@ -119,18 +123,26 @@ impl Scores {
         Some((self.index.rank(before(score, member)), score))
     }
 
-    /// How many members have a score that the predicate is true for, which must be so for a prefix
-    /// of the order.
+    /// How many members have a lower score than this one, or just this one if those are counted.
     #[inline]
-    pub fn rank_by_score(&self, before: impl Fn(f64) -> bool) -> usize {
-        self.index.rank(|score, _| before(score))
+    pub fn rank_by_score(&self, score: f64, is_counted: bool) -> usize {
+        // No need to look where the answer is none or all.
+        if score == f64::INFINITY && is_counted {
+            self.len()
+        } else if score == f64::NEG_INFINITY && !is_counted {
+            0
+        } else {
+            self.index.rank(Cut { score, has: |_| is_counted })
+        }
     }
 
-    /// How many members the predicate is true for, which must be so for a prefix of the order.
+    /// How many members the predicate is true for, which must be so for a prefix of the order. All
+    /// members should have the same score.
     #[inline]
     pub fn rank_by_member(&self, before: impl Fn(&[u8]) -> bool) -> usize {
+        let Some((_, score)) = self.iter(0..self.len().min(1)).next() else { return 0 };
         // SAFETY: the index's handles have living entries.
-        self.index.rank(|_, handle| before(unsafe { handle.member() }))
+        self.index.rank(Cut { score, has: |handle: Handle| before(unsafe { handle.member() }) })
     }
 
     /// The members of these ranks, which must exist, with their scores.

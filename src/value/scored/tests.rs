@@ -146,7 +146,7 @@ proptest! {
         prop_assert_eq!(in_order(&scores), model.in_order());
         let entries: usize = scores.table.iter().map(Scored::heap_bytes).sum();
         prop_assert_eq!(entries, scores.bytes);
-        let ranked = scores.rank_by_score(|score| score < 1.0);
+        let ranked = scores.rank_by_score(1.0, false);
         prop_assert_eq!(ranked, model.order.iter().filter(|(score, _)| score.0 < 1.0).count());
     }
 

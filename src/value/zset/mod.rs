@@ -190,8 +190,8 @@ impl Zset {
         match &self.0 {
             Repr::Packed(packed) => packed.ranks(|_, score| range.place(score)),
             Repr::Scores(scores) => {
-                let start = scores.rank_by_score(|score| range.place(score).is_lt());
-                let end = scores.rank_by_score(|score| range.place(score).is_le());
+                let start = scores.rank_by_score(range.min.score, range.min.open);
+                let end = scores.rank_by_score(range.max.score, !range.max.open);
                 start..end.max(start)
             }
         }
