@@ -113,6 +113,16 @@ impl Link {
         self.0 & CHAINED != 0
     }
 
+    /// The link to the next node, if there is one.
+    #[inline(always)]
+    fn next<E>(self) -> Option<Link> {
+        self.is_chained().then(|| {
+            let at: *mut u64 = node_slot::<E>(self, NODE_SLOTS - 1).cast();
+            // SAFETY: a chained node's last slot holds a link word.
+            Link(unsafe { *at })
+        })
+    }
+
     /// Entries in the node itself.
     #[inline(always)]
     fn count(self) -> usize {
@@ -270,11 +280,7 @@ impl<E: Entry> Chain<E> {
         let mut link = Link(unsafe { *self.link() });
         loop {
             // Read before the call, because `f` may free the node.
-            let next = link.is_chained().then(|| {
-                let at: *mut u64 = node_slot::<E>(link, NODE_SLOTS - 1).cast();
-                // SAFETY: a chained node's last slot holds a link word.
-                Link(unsafe { *at })
-            });
+            let next = link.next::<E>();
             f(link);
             match next {
                 Some(after) => link = after,
@@ -307,6 +313,14 @@ impl<E: Entry> Chain<E> {
                 f(node_slot(link, lane));
             }
         });
+    }
+
+    /// Every entry's place, one after the other.
+    #[inline(always)]
+    pub(super) fn slots(self) -> Slots<E> {
+        // SAFETY: a linked bucket's last slot holds a link word.
+        let link = self.is_linked().then(|| Link(unsafe { *self.link() }));
+        Slots { next: self.slot(0), left: self.count_here(), link }
     }
 
     /// The place of the entry at `position`, in the order of [`Chain::for_each_slot`].
@@ -543,6 +557,40 @@ impl<E: Entry> Chain<E> {
             freed += 1;
         });
         freed
+    }
+}
+
+/// The places of a chain's entries. Whoever has one vouches that the chain is not changed.
+pub(super) struct Slots<E> {
+    next: *mut E,
+    /// How many there are from `next` on, side by side.
+    left: usize,
+    /// The node behind those.
+    link: Option<Link>,
+}
+
+impl<E> Slots<E> {
+    /// No places.
+    pub(super) const fn none() -> Self {
+        Slots { next: ptr::null_mut(), left: 0, link: None }
+    }
+}
+
+impl<E> Iterator for Slots<E> {
+    type Item = *mut E;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<*mut E> {
+        while self.left == 0 {
+            let link = self.link?;
+            *self = Slots { next: node_slot(link, 0), left: link.count(), link: link.next::<E>() };
+        }
+        let slot = self.next;
+        self.left -= 1;
+        // SAFETY: the place lies within its bucket or node, so that the one behind it is no
+        // further than their end.
+        self.next = unsafe { slot.add(1) };
+        Some(slot)
     }
 }
 

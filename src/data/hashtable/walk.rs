@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+use super::chain::Slots;
 use super::resize::{bucket_of, mask};
 use super::{Entry, Table};
 use crate::base::rng::Rng;
@@ -20,7 +21,7 @@ const NEIGHBOURS: u64 = 16;
 impl<E: Entry> Table<E> {
     /// All entries, in no particular order.
     pub fn iter(&self) -> Iter<'_, E> {
-        Iter { table: self, bucket: 0, position: 0, left: self.len }
+        Iter { table: self, bucket: 0, slots: Slots::none(), left: self.len }
     }
 
     /// Visits the entries of one bucket and returns the cursor of the next, 0 after the last; a
@@ -178,29 +179,34 @@ impl Stats {
 /// An iterator over all entries.
 pub struct Iter<'a, E: Entry> {
     table: &'a Table<E>,
+    /// The next bucket.
     bucket: u32,
-    position: usize,
+    /// What is left of the one before it.
+    slots: Slots<E>,
     left: usize,
 }
 
 impl<'a, E: Entry> Iterator for Iter<'a, E> {
     type Item = &'a E;
 
+    #[inline]
     fn next(&mut self) -> Option<&'a E> {
-        while self.bucket < self.table.segments.len() {
-            if let Some(slot) = self.table.segments.chain(self.bucket).nth(self.position) {
-                self.position += 1;
+        loop {
+            if let Some(slot) = self.slots.next() {
                 self.left -= 1;
-                // SAFETY: `nth` gives a slot that holds an entry; the table is borrowed.
+                // SAFETY: the slot holds an entry; the table is borrowed.
                 return Some(unsafe { &*slot });
             }
+            let segments = &self.table.segments;
+            if self.bucket == segments.len() {
+                return None;
+            }
+            self.slots = segments.chain(self.bucket).slots();
             self.bucket += 1;
-            self.position = 0;
-            if self.bucket + 1 < self.table.segments.len() {
-                self.table.segments.chain(self.bucket + 1).prefetch_here();
+            if self.bucket < segments.len() {
+                segments.chain(self.bucket).prefetch_here();
             }
         }
-        None
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
