@@ -81,3 +81,24 @@ fn output_that_nobody_reads() {
     });
     assert_eq!(client.run("STRLEN k").int(), 500_000);
 }
+
+#[test]
+fn a_pipeline_of_big_replies() {
+    let node = with(&[]);
+    let mut client = node.connect();
+    let value = vec![b'x'; 300_000];
+    assert_eq!(client.call(&[&b"SET"[..], b"k", &value]).text(), "OK");
+    // More than one turn's replies, and more than one batch of requests.
+    let pipeline: Vec<u8> =
+        (0..40).flat_map(|n| format!("GET k\r\nECHO {n}\r\n").into_bytes()).collect();
+    client.send_raw(&pipeline);
+    for n in 0..40 {
+        assert_eq!(client.read().text().len(), value.len());
+        assert_eq!(client.read().text(), n.to_string());
+    }
+    // As many within a transaction are one request.
+    client.send_raw(&[b"MULTI\r\n", &pipeline[..], b"EXEC\r\n"].concat());
+    assert_eq!(client.read().text(), "OK");
+    (0..80).for_each(|_| assert_eq!(client.read().text(), "QUEUED"));
+    assert_eq!(client.read().items().len(), 80);
+}

@@ -23,6 +23,8 @@ pub struct Load {
     pub args: Vec<String>,
     /// How many of them.
     pub requests: u64,
+    /// Arguments of a run of as many that comes before each, and is not measured.
+    pub before: Option<Vec<String>>,
     data: Data,
 }
 
@@ -55,14 +57,19 @@ pub fn extra(given: &str) -> Result<Load> {
     let pipeline = args.iter().position(|a| a == "-P").and_then(|at| args.get(at + 1));
     let pipeline = pipeline.map_or(Ok(1), |p| p.parse())?;
     let (name, requests) = (name.to_string(), requests_for(pipeline));
-    Ok(Load { name, args, requests, data: Data::Strings })
+    Ok(Load { name, args, requests, before: None, data: Data::Strings })
 }
 
 fn load(name: &str, pipeline: u64, command: &[&str], data: Data) -> Load {
+    let args = arguments(pipeline, command);
+    let name = format!("{name} -P {pipeline}");
+    Load { name, args, requests: requests_for(pipeline), before: None, data }
+}
+
+fn arguments(pipeline: u64, command: &[&str]) -> Vec<String> {
     let mut args = vec!["-P".to_string(), pipeline.to_string()];
     args.extend(command.iter().map(|word| word.to_string()));
-    let name = format!("{name} -P {pipeline}");
-    Load { name, args, requests: requests_for(pipeline), data }
+    args
 }
 
 /// Messages to a channel.
@@ -126,7 +133,9 @@ fn types() -> Vec<Load> {
     ];
     let of_row = |&(name, command, data, part): &(&str, &[&str], Data, u64)| {
         let whole = load(name, 16, command, data);
-        Load { requests: whole.requests / part, ..whole }
+        // What is taken must be there, whichever loads ran.
+        let before = (name == "rpop").then(|| arguments(16, &["lpush", "queue", &value]));
+        Load { requests: whole.requests / part, before, ..whole }
     };
     rows.iter().map(of_row).collect()
 }

@@ -9,7 +9,7 @@ mod memory;
 mod publish;
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 use common::{CLIENT_CORE, Result, Server, Spec, in_path, pinned};
@@ -112,13 +112,21 @@ fn cpu_ns(server: &Server) -> Result<u64> {
     Ok(total)
 }
 
-fn run_load(server: &Server, load: &Load, requests: u64) -> Result<Sample> {
-    let before = cpu_ns(server)?;
+fn run_benchmark(server: &Server, requests: u64, args: &[String]) -> Result<Output> {
     let output = pinned(CLIENT_CORE, &in_path("redis-benchmark")?)
         .args(["--csv", "-p", &server.port.to_string(), "-n", &requests.to_string()])
         .args(["-r", &KEYSPACE.to_string(), "-d", &VALUE_BYTES.to_string()])
-        .args(&load.args)
+        .args(args)
         .output()?;
+    Ok(output)
+}
+
+fn run_load(server: &Server, load: &Load, requests: u64) -> Result<Sample> {
+    if let Some(args) = &load.before {
+        run_benchmark(server, requests, args)?;
+    }
+    let before = cpu_ns(server)?;
+    let output = run_benchmark(server, requests, &load.args)?;
     let cpu_ns = cpu_ns(server)? - before;
     let said = String::from_utf8_lossy(&output.stdout);
     let rate = said.lines().rfind(|line| !line.starts_with("\"test\"")).unwrap_or_default();

@@ -31,6 +31,9 @@ pub const PIPELINE_BATCH: usize = 16;
 pub const REQUESTS_PER_TURN: usize = 1024;
 /// Bytes written to one client in one turn (Redis: NET_MAX_WRITES_PER_EVENT).
 pub const WRITE_BYTES_PER_TURN: usize = 1024 * 1024;
+/// Bytes of replies from which on a client's further requests wait for its next turn, after what it
+/// has was sent: pipelines of big replies would fill memory that is touched once, and never cached.
+pub const REPLY_BYTES_PER_TURN: usize = 256 * 1024;
 /// Size of a client's reply buffer when busy (Redis: PROTO_REPLY_CHUNK_BYTES).
 pub const REPLY_CHUNK_BYTES: usize = 16 * 1024;
 /// Smallest reply buffer an idle client keeps (Redis: PROTO_REPLY_MIN_BYTES).
@@ -125,6 +128,8 @@ const _: () = assert!(READ_CHUNK_BYTES < QUERY_SHRINK_BYTES);
 const _: () = assert!(EMBSTR_BYTES_MAX < RECORD_INLINE_BYTES_MAX);
 const _: () = assert!(RECORD_INLINE_BYTES_MAX < u16::MAX as usize);
 const _: () = assert!(REPLY_MIN_BYTES < REPLY_CHUNK_BYTES);
+const _: () = assert!(REPLY_CHUNK_BYTES < REPLY_BYTES_PER_TURN);
+const _: () = assert!(REPLY_BYTES_PER_TURN < WRITE_BYTES_PER_TURN);
 const _: () = assert!(PIPELINE_BATCH <= REQUESTS_PER_TURN);
 const _: () = assert!(BUS_PLAIN_PACKET_BYTES_MAX < BUS_PACKET_BYTES_MAX);
 const _: () = assert!(BUS_PACKET_BYTES_MAX < u32::MAX as usize);

@@ -6,7 +6,9 @@ use arrayvec::ArrayVec;
 
 use super::Node;
 use super::connection::{QueryBuffer, ReadOutcome};
-use crate::base::limits::{PIPELINE_BATCH, REQUESTS_PER_TURN, UNAUTHENTICATED_QUERY_BYTES_MAX};
+use crate::base::limits::{
+    PIPELINE_BATCH, REPLY_BYTES_PER_TURN, REQUESTS_PER_TURN, UNAUTHENTICATED_QUERY_BYTES_MAX,
+};
 use crate::base::text::repr;
 use crate::core::Client;
 use crate::core::client::ClientFlags;
@@ -113,9 +115,11 @@ impl Node {
         let mut batch = std::mem::take(&mut self.batch);
         let mut consumed = 0;
         let mut ran = 0;
+        let waiting = self.core.clients.get(token).map_or(0, |c| c.reply.output.pending());
+        let output_max = waiting + REPLY_BYTES_PER_TURN;
         let stop = loop {
             let input = &buffer.input()[consumed..];
-            let (bytes, stop) = self.run_batch(token, input, &mut batch);
+            let (bytes, stop) = self.run_batch(token, input, &mut batch, output_max);
             consumed += bytes;
             ran += batch.len();
             match stop {
@@ -129,13 +133,14 @@ impl Node {
         stop
     }
 
-    /// Parses and runs one batch. Tells the bytes that are done with, and why to stop (`None`: go
-    /// on).
+    /// Parses and runs one batch, as far as the client's output does not get longer than it may.
+    /// Tells the bytes that are done with, and why to stop (`None`: go on).
     fn run_batch(
         &mut self,
         token: usize,
         input: &[u8],
         batch: &mut Batch,
+        output_max: usize,
     ) -> (usize, Option<Stop>) {
         let Some(connection) = self.connections.get_mut(token) else {
             return (0, Some(Stop::Gone));
@@ -165,7 +170,7 @@ impl Node {
                 Some(client) => client,
                 None => return (0, Some(Stop::Gone)),
             };
-            if !client.accepts_requests() {
+            if !client.accepts_requests() || client.reply.output.pending() > output_max {
                 self.core.clients.put_back(client);
                 return self.abandon(token, batch, index, outcome);
             }
@@ -174,7 +179,8 @@ impl Node {
         (progress.consumed, progress.starved.then_some(Stop::Starved))
     }
 
-    /// The client waits or closes: the rest of its batch is parsed again when it goes on.
+    /// The client waits, closes or has much to send: the rest of its batch is parsed again when it
+    /// goes on.
     fn abandon(
         &mut self,
         token: usize,

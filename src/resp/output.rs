@@ -17,6 +17,8 @@ pub struct Output {
     tail: Vec<u8>,
     /// Room that a new tail gets.
     tail_room: usize,
+    /// Bytes of the tail when `seal_if_full` ran last.
+    tail_seen: usize,
     /// Bytes of the front chunk (or of the tail, when nothing is sealed) that were sent already.
     sent: usize,
 }
@@ -56,7 +58,7 @@ impl Output {
 
     /// Queues a chunk that other clients may share, after everything written so far.
     pub fn push_shared(&mut self, chunk: Bytes) {
-        self.seal();
+        self.seal(self.tail_room);
         self.sealed_bytes += chunk.len();
         self.sealed.push_back(chunk);
     }
@@ -76,30 +78,34 @@ impl Output {
         self.prepare();
         let wanted = self.tail.len() + bytes;
         if wanted > REPLY_CHUNK_BYTES && !self.tail.is_empty() {
-            self.seal();
-            self.tail.reserve_exact(REPLY_CHUNK_BYTES);
+            self.seal(REPLY_CHUNK_BYTES);
         } else if wanted > self.tail.capacity() {
             let doubled = (2 * self.tail.capacity()).min(REPLY_CHUNK_BYTES);
             self.tail.reserve_exact(doubled.max(wanted) - self.tail.len());
         }
     }
 
-    /// Seals a tail that has grown past one chunk, so that sending it never moves bytes.
+    /// After each command: seals a tail that has grown past one chunk, so that sending it never
+    /// moves bytes, or that another reply such as this one would have to be moved for. Who gets
+    /// much gets more, so that the next tail begins with a chunk's room.
+    #[inline]
     pub fn seal_if_full(&mut self) {
-        if self.tail.len() >= REPLY_CHUNK_BYTES {
-            self.seal();
+        let len = self.tail.len();
+        let grown = len.saturating_sub(std::mem::replace(&mut self.tail_seen, len));
+        let is_full = len + grown > self.tail.capacity() && len >= REPLY_CHUNK_BYTES / 4;
+        if len >= REPLY_CHUNK_BYTES || is_full {
+            self.seal(REPLY_CHUNK_BYTES);
         }
     }
 
-    /// The next tail has the room that the cron found fit, not what one large reply made of this
-    /// one.
-    fn seal(&mut self) {
+    /// Begins another tail with this room.
+    fn seal(&mut self, room: usize) {
         if !self.tail.is_empty() {
-            let next = Vec::with_capacity(self.tail_room);
-            let mut full = std::mem::replace(&mut self.tail, next);
-            if full.capacity() - full.len() > full.len() / 8 {
+            let mut full = std::mem::replace(&mut self.tail, Vec::with_capacity(room));
+            if full.capacity() - full.len() > full.len() / 2 {
                 full.shrink_to_fit();
             }
+            self.tail_seen = 0;
             self.sealed_bytes += full.len();
             self.sealed.push_back(Bytes::from(full));
         }
@@ -123,6 +129,7 @@ impl Output {
     pub fn advance(&mut self, n: usize) {
         debug_assert!(n <= self.pending());
         self.sent += n;
+        let was_sealed = !self.sealed.is_empty();
         while let Some(front) = self.sealed.front() {
             if self.sent < front.len() {
                 return;
@@ -133,7 +140,11 @@ impl Output {
         }
         if self.sent == self.tail.len() {
             self.tail.clear();
-            self.sent = 0;
+            (self.sent, self.tail_seen) = (0, 0);
+            // What is kept is the room that the cron found fit, not what much output made of it.
+            if was_sealed && self.tail.capacity() > self.tail_room {
+                self.tail = Vec::with_capacity(self.tail_room);
+            }
         }
     }
 

@@ -62,9 +62,15 @@ impl Reply {
             return;
         }
         let tail = self.output.tail();
-        if (0..10).contains(&n) {
-            tail.extend_from_slice(&[kind, b'0' + n as u8, b'\r', b'\n']);
-            return;
+        // Nearly all lengths are as short, and what has a constant size is written in place.
+        let digit = |n: i64| b'0' + n as u8;
+        match n {
+            0..10 => return tail.extend_from_slice(&[kind, digit(n), b'\r', b'\n']),
+            10..100 => {
+                let line = [kind, digit(n / 10), digit(n % 10), b'\r', b'\n'];
+                return tail.extend_from_slice(&line);
+            }
+            _ => {}
         }
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();
