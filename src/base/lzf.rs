@@ -27,11 +27,15 @@ const LOADED: usize = 4;
 /// For each so many places without a repetition, one more is passed over at a time.
 const MISSES_PER_STEP: usize = 128;
 
+/// Bytes beyond the end that may be written, so that copies are made in whole words.
+const SLACK: usize = LITERALS_MAX + 1;
+
 /// Strings of up to so many bytes make do with smaller tables, which are cleared sooner.
+const TINY_BYTES: usize = u8::MAX as usize;
 const SHORT_BYTES: usize = 512;
 const MEDIUM_BYTES: usize = 4096;
 /// Longer ones have places that take more than 16 bits.
-const LONG_BYTES: usize = u16::MAX as usize - 1;
+const LONG_BYTES: usize = u16::MAX as usize;
 
 const _: () = assert!(MATCH_MAX == LONG_MATCH + u8::MAX as usize + 2);
 
@@ -46,10 +50,12 @@ pub fn compress(input: &[u8], out: &mut Vec<u8>, max: usize) -> bool {
     let begin = out.len();
     // What is compressed is hardly longer than it was.
     let room = max.min(input.len() + input.len() / LITERALS_MAX + 1);
-    out.resize(begin + room, 0);
+    out.resize(begin + room + SLACK, 0);
     let place = &mut out[begin..];
     let length = input.len();
-    let packed = if length <= SHORT_BYTES {
+    let packed = if length <= TINY_BYTES {
+        pack::<u8, 8, { 1 << 8 }>(input, place)
+    } else if length <= SHORT_BYTES {
         pack::<u16, 9, { 1 << 9 }>(input, place)
     } else if length <= MEDIUM_BYTES {
         pack::<u16, 12, { 1 << 12 }>(input, place)
@@ -65,15 +71,29 @@ pub fn compress(input: &[u8], out: &mut Vec<u8>, max: usize) -> bool {
     packed.is_some()
 }
 
-/// A place in the input, plus one; 0 is none.
+/// A place in the input.
 trait Place: Copy {
-    const NONE: Self;
+    const FIRST: Self;
     fn of(at: usize) -> Self;
     fn at(self) -> usize;
 }
 
+impl Place for u8 {
+    const FIRST: Self = 0;
+
+    #[inline(always)]
+    fn of(at: usize) -> Self {
+        at as u8
+    }
+
+    #[inline(always)]
+    fn at(self) -> usize {
+        self.into()
+    }
+}
+
 impl Place for u16 {
-    const NONE: Self = 0;
+    const FIRST: Self = 0;
 
     #[inline(always)]
     fn of(at: usize) -> Self {
@@ -87,7 +107,7 @@ impl Place for u16 {
 }
 
 impl Place for u32 {
-    const NONE: Self = 0;
+    const FIRST: Self = 0;
 
     #[inline(always)]
     fn of(at: usize) -> Self {
@@ -100,47 +120,43 @@ impl Place for u32 {
     }
 }
 
-/// Writes the compressed form of `input` to `out` and tells its length; `None` if there is not
-/// enough room.
+/// Writes the compressed form of `input` to `out`, of which the last bytes are slack, and tells its
+/// length; `None` if there is not enough room.
 fn pack<P: Place, const BITS: u32, const SLOTS: usize>(
     input: &[u8],
     out: &mut [u8],
 ) -> Option<usize> {
-    // Last place of three bytes with this hash.
-    let mut seen = [P::NONE; SLOTS];
-    let mut run = Run { out, begin: 0, length: 0 };
-    // Where the last reference ended.
-    let (mut at, mut matched) = (0, 0);
+    // Last place of three bytes with this hash. Where there was none it is the first place of all:
+    // what stands there is compared in any case.
+    let mut seen = [P::FIRST; SLOTS];
+    let mut out = Output { bytes: out, end: 0 };
+    // The first place that is not written yet, which is where the last reference ended.
+    let mut begin = 0;
+    let mut at = 1;
     while at + LOADED <= input.len() {
         let here = three_bytes(input, at);
         let slot = &mut seen[slot_of::<BITS>(here) % SLOTS];
-        let last = slot.at();
-        *slot = P::of(at + 1);
-        let from = last.saturating_sub(1);
-        if last == 0 || at - from > DISTANCE_MAX || three_bytes(input, from) != here {
+        let from = slot.at();
+        *slot = P::of(at);
+        if three_bytes(input, from) != here || at - from > DISTANCE_MAX {
             // Where nothing has repeated for long, it is not looked for everywhere.
-            let next = (at + 1 + (at - matched) / MISSES_PER_STEP).min(input.len());
-            for &byte in &input[at..next] {
-                run.push(byte)?;
-            }
-            at = next;
+            at += 1 + (at - begin) / MISSES_PER_STEP;
             continue;
         }
         let length = match_length(input, from, at);
-        run.write_match(at - from, length)?;
+        out.write_literals(input, begin, at)?;
+        out.write_match(at - from, length)?;
         at += length;
-        matched = at;
+        begin = at;
         // The places within the reference that the next one is most likely to continue.
         for place in [at - 2, at - 1] {
             if place + LOADED <= input.len() {
-                seen[slot_of::<BITS>(three_bytes(input, place)) % SLOTS] = P::of(place + 1);
+                seen[slot_of::<BITS>(three_bytes(input, place)) % SLOTS] = P::of(place);
             }
         }
     }
-    for &byte in &input[at..] {
-        run.push(byte)?;
-    }
-    Some(run.end())
+    out.write_literals(input, begin, input.len())?;
+    Some(out.end)
 }
 
 #[inline(always)]
@@ -168,53 +184,51 @@ fn match_length(input: &[u8], from: usize, at: usize) -> usize {
     max.min(length)
 }
 
-/// The output, and at its end literals whose number is not written yet.
-struct Run<'a> {
-    out: &'a mut [u8],
-    /// Where the control byte of the literals belongs.
-    begin: usize,
-    /// How many literals stand behind it.
-    length: usize,
+/// The output, written up to `end`.
+struct Output<'a> {
+    /// The last bytes are slack, up to which nothing may come in the end.
+    bytes: &'a mut [u8],
+    end: usize,
 }
 
-impl Run<'_> {
+impl Output<'_> {
+    /// Writes the bytes of the input from one place to another.
     #[inline(always)]
-    fn push(&mut self, byte: u8) -> Option<()> {
-        *self.out.get_mut(self.begin + 1 + self.length)? = byte;
-        self.length += 1;
-        if self.length == LITERALS_MAX {
-            self.end();
+    fn write_literals(&mut self, input: &[u8], mut from: usize, to: usize) -> Option<()> {
+        while from < to {
+            let count = LITERALS_MAX.min(to - from);
+            let place = self.bytes.get_mut(self.end..self.end + 1 + LITERALS_MAX)?;
+            place[0] = count as u8 - 1;
+            // All that a run may have at once, where there is so much.
+            match input.get(from..from + LITERALS_MAX) {
+                Some(bytes) => place[1..].copy_from_slice(bytes),
+                None => place[1..1 + count].copy_from_slice(&input[from..from + count]),
+            }
+            self.end += 1 + count;
+            from += count;
         }
-        Some(())
-    }
-
-    /// Ends the literals, if there are any, and tells where the output ends.
-    #[inline(always)]
-    fn end(&mut self) -> usize {
-        if self.length > 0 {
-            self.out[self.begin] = self.length as u8 - 1;
-            self.begin += 1 + self.length;
-            self.length = 0;
-        }
-        self.begin
+        self.is_within()
     }
 
     #[inline(always)]
     fn write_match(&mut self, distance: usize, length: usize) -> Option<()> {
-        let end = self.end();
         let [high, low] = (distance as u16 - 1).to_be_bytes();
         let beyond = length - 2;
+        let place = self.bytes.get_mut(self.end..self.end + 3)?;
         if beyond < LONG_MATCH {
-            let place = self.out.get_mut(end..end + 2)?;
-            place.copy_from_slice(&[(beyond as u8) << 5 | high, low]);
-            self.begin += 2;
+            place[..2].copy_from_slice(&[(beyond as u8) << 5 | high, low]);
+            self.end += 2;
         } else {
             let rest = (beyond - LONG_MATCH) as u8;
-            let place = self.out.get_mut(end..end + 3)?;
             place.copy_from_slice(&[(LONG_MATCH as u8) << 5 | high, rest, low]);
-            self.begin += 3;
+            self.end += 3;
         }
-        Some(())
+        self.is_within()
+    }
+
+    #[inline(always)]
+    fn is_within(&self) -> Option<()> {
+        (self.end + SLACK <= self.bytes.len()).then_some(())
     }
 }
 
@@ -231,27 +245,38 @@ fn eight_bytes(input: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes))
 }
 
-/// Bytes beyond the end that unfolding may write, so that it can copy in whole words.
-const SLACK: usize = LITERALS_MAX;
 /// References that reach back further than this are copied in pieces of as many bytes.
 const PIECE: usize = 16;
 
 /// The `length` bytes that `input` was compressed from.
 pub fn decompress(input: &[u8], length: u64) -> Result<Vec<u8>, Invalid> {
-    let length = Some(length)
-        .filter(|&length| length <= unfolded_max(input.len() as u64))
-        .and_then(|length| usize::try_from(length).ok())
-        .ok_or(Invalid)?;
-    let room = length.checked_add(SLACK).ok_or(Invalid)?;
     let mut out = Vec::new();
-    out.try_reserve_exact(room).map_err(|_| Invalid)?;
-    out.resize(room, 0);
-    unfold(input, &mut out, length).ok_or(Invalid)?;
+    let length = decompress_over(input, length, &mut out)?.len();
+    let room = out.len();
     out.truncate(length);
     if alloc::usable_size(room) > alloc::usable_size(length) {
         out.shrink_to_fit();
     }
     Ok(out)
+}
+
+/// The same at the beginning of `out`, whose memory is used again.
+pub fn decompress_over<'a>(
+    input: &[u8],
+    length: u64,
+    out: &'a mut Vec<u8>,
+) -> Result<&'a [u8], Invalid> {
+    let length = Some(length)
+        .filter(|&length| length <= unfolded_max(input.len() as u64))
+        .and_then(|length| usize::try_from(length).ok())
+        .ok_or(Invalid)?;
+    let room = length.checked_add(SLACK).ok_or(Invalid)?;
+    if out.len() < room {
+        out.try_reserve_exact(room - out.len()).map_err(|_| Invalid)?;
+        out.resize(room, 0);
+    }
+    unfold(input, out, length).ok_or(Invalid)?;
+    Ok(&out[..length])
 }
 
 /// Fills the first `length` bytes of `out`, behind which there is slack; `None` if the input does

@@ -72,8 +72,8 @@ impl Listpack {
 
     /// The listpack that these bytes are, after a look at every one of its entries. It may be
     /// empty.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Invalid> {
-        let (len, announced) = Self::count_entries(&bytes).ok_or(Invalid)?;
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Invalid> {
+        let (len, announced) = Self::count_entries(bytes).ok_or(Invalid)?;
         if announced != LEN_UNKNOWN && usize::from(announced) != len {
             return Err(Invalid);
         }

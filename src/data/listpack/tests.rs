@@ -59,7 +59,7 @@ fn check(listpack: &Listpack, model: &[Vec<u8>]) {
             assert_eq!(cursor.prev(listpack), before);
         }
     }
-    assert_eq!(Listpack::from_bytes(listpack.as_bytes().to_vec()).as_ref(), Ok(listpack));
+    assert_eq!(Listpack::from_bytes(listpack.as_bytes()).as_ref(), Ok(listpack));
     // How much more is the allocator's, and tested with thin bytes.
     assert!(listpack.heap_bytes() >= listpack.bytes());
 }
@@ -70,7 +70,7 @@ fn bytes_are_those_of_redis() {
     for (elements, bytes) in vectors() {
         let made = listpack(&elements);
         assert_eq!(made.as_bytes(), bytes, "{elements:?}");
-        check(&Listpack::from_bytes(bytes).expect("a listpack of Redis"), &elements);
+        check(&Listpack::from_bytes(&bytes).expect("a listpack of Redis"), &elements);
         let mut reversed = Listpack::new();
         elements.iter().rev().for_each(|element| reversed.push_front(element));
         assert_eq!(reversed, made);
@@ -104,7 +104,7 @@ fn more_elements_than_the_header_counts() {
     assert_eq!(listpack.get(-65_536), listpack.first());
     listpack.remove(listpack.first().expect("many"), 10);
     assert_eq!((listpack.announced(), listpack.len()), (LEN_UNKNOWN, 65_526));
-    assert_eq!(Listpack::from_bytes(listpack.as_bytes().to_vec()), Ok(listpack));
+    assert_eq!(Listpack::from_bytes(listpack.as_bytes()), Ok(listpack));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn integers_that_are_not_stored_as_such() {
     let bytes = from_hex("1400000002008135 02f4050000000000000009ff".replace(' ', "").as_str());
     let mut bytes = bytes;
     bytes[0] = bytes.len() as u8;
-    let listpack = Listpack::from_bytes(bytes).expect("Redis accepts it");
+    let listpack = Listpack::from_bytes(&bytes).expect("Redis accepts it");
     assert_eq!(contents(&listpack), [b"5", b"5"]);
     assert!(listpack.iter().all(|element| element.eq_bytes(b"5")));
     assert!(!listpack.is_unique(1));
@@ -152,7 +152,7 @@ fn finding_passes_over_values() {
 #[test]
 fn nonsense_is_refused() {
     let good = "0d0000000200816102816202ff";
-    assert!(Listpack::from_bytes(from_hex(good)).is_ok());
+    assert!(Listpack::from_bytes(&from_hex(good)).is_ok());
     let cases = [
         "",
         "07000000",
@@ -180,7 +180,7 @@ fn nonsense_is_refused() {
     ];
     for case in cases {
         let bytes = from_hex(&case.replace(' ', ""));
-        assert_eq!(Listpack::from_bytes(bytes), Err(Invalid), "{case}");
+        assert_eq!(Listpack::from_bytes(&bytes), Err(Invalid), "{case}");
     }
 }
 
@@ -289,7 +289,7 @@ proptest! {
         if let Some(at) = cut {
             bytes.truncate(at.index(bytes.len()));
         }
-        if let Ok(mut damaged) = Listpack::from_bytes(bytes.clone()) {
+        if let Ok(mut damaged) = Listpack::from_bytes(&bytes) {
             prop_assert_eq!(damaged.as_bytes(), bytes);
             let mut model = contents(&damaged);
             prop_assert_eq!(damaged.iter().rev().count(), model.len());

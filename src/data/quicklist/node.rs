@@ -163,7 +163,7 @@ impl Node {
         match &self.body {
             Body::Packed(_) | Body::Plain(_) => None,
             Body::PackedLzf(packed) => {
-                let listpack = Listpack::from_bytes(unpack(packed));
+                let listpack = Listpack::from_bytes(&unpack(packed));
                 Some(Body::Packed(listpack.expect("it was a listpack")))
             }
             Body::PlainLzf(packed) => Some(Body::Plain(unpack(packed).into_boxed_slice())),
@@ -334,7 +334,7 @@ impl Node {
         bytes.extend_from_slice(&u16::try_from(entries).unwrap_or(u16::MAX).to_le_bytes());
         bytes.extend_from_slice(&head[HEADER_BYTES..head.len() - 1]);
         bytes.extend_from_slice(&tail[HEADER_BYTES..]);
-        let listpack = Listpack::from_bytes(bytes).expect("both were listpacks");
+        let listpack = Listpack::from_bytes(&bytes).expect("both were listpacks");
         *self = Node { body: Body::Packed(listpack), entries, unpacked_bytes: 0 };
     }
 

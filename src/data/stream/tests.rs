@@ -115,7 +115,7 @@ fn check(log: &Log, model: &Model) {
     let mut again = Log::default();
     let mut entries = 0;
     for node in log.nodes() {
-        let copy = Listpack::from_bytes(node.listpack.as_bytes().to_vec()).expect("a listpack");
+        let copy = Listpack::from_bytes(node.listpack.as_bytes()).expect("a listpack");
         entries += again.push_node(node.master, copy).expect("a node");
     }
     assert_eq!(entries as usize, all.len());

@@ -49,27 +49,26 @@ pub(super) fn read_fields(source: &mut impl Source, limits: ReadLimits) -> Resul
         return Err(Corrupt::Empty);
     }
     let mut hash = Builder::new(fields, limits.hash);
-    let (mut field, mut value) = (Vec::new(), Vec::new());
+    let mut field = Vec::new();
     for _ in 0..fields {
         string::read(source, limits)?.write_over(&mut field);
-        string::read(source, limits)?.write_over(&mut value);
-        push(&mut hash, &field, &value)?;
+        let value = string::read(source, limits)?;
+        push(&mut hash, &field, value.bytes(&mut itoa::Buffer::new()))?;
     }
     finish(hash)
 }
 
 /// Reads a listpack of fields and values by turns.
 pub(super) fn read_listpack(source: &mut impl Source, limits: ReadLimits) -> Result<Hash, Corrupt> {
-    let bytes = read_packed(source, limits)?;
-    of_listpack(Listpack::from_bytes(bytes).map_err(|_| Corrupt::Elements)?, limits)
+    of_listpack(string::read_listpack(source, limits)?, limits)
 }
 
 /// Reads a ziplist of fields and values by turns, as Redis wrote it before version 10.
 pub(super) fn read_ziplist(source: &mut impl Source, limits: ReadLimits) -> Result<Hash, Corrupt> {
-    let bytes = read_packed(source, limits)?;
+    let text = string::read(source, limits)?;
     let mut pairs = Listpack::new();
     let mut digits = itoa::Buffer::new();
-    for element in Ziplist::open(&bytes)? {
+    for element in Ziplist::open(text.bytes(&mut itoa::Buffer::new()))? {
         if !pairs.would_fit(element.len()) {
             return Err(Corrupt::TooLong);
         }
@@ -80,9 +79,9 @@ pub(super) fn read_ziplist(source: &mut impl Source, limits: ReadLimits) -> Resu
 
 /// Reads a zipmap, as Redis wrote it before version 4.
 pub(super) fn read_zipmap(source: &mut impl Source, limits: ReadLimits) -> Result<Hash, Corrupt> {
-    let bytes = read_packed(source, limits)?;
+    let text = string::read(source, limits)?;
     let mut hash = Builder::new(0, limits.hash);
-    for (field, value) in zipmap::open(&bytes)? {
+    for (field, value) in zipmap::open(text.bytes(&mut itoa::Buffer::new()))? {
         push(&mut hash, field, value)?;
     }
     finish(hash)
@@ -98,12 +97,12 @@ pub(super) fn read_expiring(source: &mut impl Source, limits: ReadLimits) -> Res
     }
     let mut hash = Builder::new(fields, limits.hash);
     let mut expiries = Vec::new();
-    let (mut field, mut value) = (Vec::new(), Vec::new());
+    let mut field = Vec::new();
     for _ in 0..fields {
         let offset = length::read_plain(source)?;
         string::read(source, limits)?.write_over(&mut field);
-        string::read(source, limits)?.write_over(&mut value);
-        push(&mut hash, &field, &value)?;
+        let value = string::read(source, limits)?;
+        push(&mut hash, &field, value.bytes(&mut itoa::Buffer::new()))?;
         if let Some(later) = offset.checked_sub(1) {
             let at_ms = first.checked_add_unsigned(later).ok_or(Corrupt::Elements)?;
             expiries.push((field.clone(), at_ms));
@@ -119,8 +118,7 @@ pub(super) fn read_expiring(source: &mut impl Source, limits: ReadLimits) -> Res
 /// Reads a time, and a listpack of fields, values and expiries by threes.
 pub(super) fn read_triplets(source: &mut impl Source, limits: ReadLimits) -> Result<Hash, Corrupt> {
     read_time(source)?;
-    let bytes = read_packed(source, limits)?;
-    let triplets = Listpack::from_bytes(bytes).map_err(|_| Corrupt::Elements)?;
+    let triplets = string::read_listpack(source, limits)?;
     if triplets.is_empty() {
         return Err(Corrupt::Empty);
     }
@@ -133,12 +131,6 @@ fn read_time(source: &mut impl Source) -> Result<i64, Corrupt> {
     let bytes = bytes.first_chunk().copied().ok_or(Corrupt::Truncated)?;
     let at_ms = i64::from_le_bytes(bytes);
     if at_ms > 0 { Ok(at_ms) } else { Err(Corrupt::Elements) }
-}
-
-fn read_packed(source: &mut impl Source, limits: ReadLimits) -> Result<Vec<u8>, Corrupt> {
-    let mut bytes = Vec::new();
-    string::read(source, limits)?.write_over(&mut bytes);
-    Ok(bytes)
 }
 
 fn of_listpack(pairs: Listpack, limits: ReadLimits) -> Result<Hash, Corrupt> {

@@ -1,7 +1,7 @@
 //! Lists: nodes of a quicklist with their kind in front. Read in all encodings that lists ever had:
 //! one string per element, a ziplist, ziplists, and listpacks or plain elements.
 
-use super::string::{self, Text};
+use super::string;
 use super::ziplist::Ziplist;
 use super::{Corrupt, ReadLimits, Source, WriteOptions, length};
 use crate::data::listpack::Listpack;
@@ -82,14 +82,13 @@ pub(super) fn read_nodes(source: &mut impl Source, limits: ReadLimits) -> Result
     let mut quicklist = Quicklist::new(&limits.list);
     for _ in 0..length::read_plain(source)? {
         let kind = length::read_plain(source)?;
-        let bytes = match string::read(source, limits)? {
-            Text::Owned(bytes) => bytes,
-            text => text.bytes(&mut itoa::Buffer::new()).to_vec(),
-        };
+        let text = string::read(source, limits)?;
+        let mut digits = itoa::Buffer::new();
+        let bytes = text.bytes(&mut digits);
         match kind {
             // A node counts its bytes in 32 bits.
             PLAIN if !bytes.is_empty() && u32::try_from(bytes.len()).is_ok() => {
-                quicklist.push_plain(bytes.into_boxed_slice());
+                quicklist.push_plain(bytes.into());
             }
             PACKED => {
                 let listpack = Listpack::from_bytes(bytes);

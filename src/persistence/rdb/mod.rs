@@ -23,10 +23,12 @@ mod zset;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 
 pub use opcode::module_name;
 
+use crate::base::lzf;
 use crate::value::hash::Limits as HashLimits;
 use crate::value::list::Limits as ListLimits;
 use crate::value::set::Limits as SetLimits;
@@ -89,6 +91,12 @@ pub trait Source {
     /// The next byte.
     fn take_byte(&mut self) -> Result<u8, Corrupt> {
         self.take(1).map(|bytes| bytes[0])
+    }
+
+    /// The `unpacked` bytes that the next `packed` ones are compressed from.
+    fn unpack(&mut self, packed: u64, unpacked: u64) -> Result<Cow<'_, [u8]>, Corrupt> {
+        let bytes = lzf::decompress(self.take(packed)?, unpacked);
+        bytes.map(Cow::Owned).map_err(|lzf::Invalid| Corrupt::Compression)
     }
 }
 

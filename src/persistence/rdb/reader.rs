@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use super::stream::Stream;
-use super::string::{self, Text};
+use super::string;
 use super::{Corrupt, ReadLimits, Source, VERSION_MAX, length, module, opcode, value};
 use crate::base::text::repr;
 use crate::value::NewValue;
@@ -448,14 +448,7 @@ fn read_string(
     into: &mut Vec<u8>,
     limits: ReadLimits,
 ) -> Result<(), Corrupt> {
-    into.clear();
-    match string::read(source, limits)? {
-        Text::Int(number) => {
-            into.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        }
-        Text::Borrowed(text) => into.extend_from_slice(text),
-        Text::Owned(text) => *into = text,
-    }
+    string::read(source, limits)?.write_over(into);
     Ok(())
 }
 

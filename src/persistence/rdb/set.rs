@@ -4,7 +4,7 @@
 use super::string;
 use super::{Corrupt, ReadLimits, Source, WriteOptions, length};
 use crate::data::intset::Intset;
-use crate::data::listpack::{Element, Listpack};
+use crate::data::listpack::Element;
 use crate::value::Set;
 use crate::value::set::Duplicates;
 
@@ -30,10 +30,9 @@ pub(super) fn read_members(source: &mut impl Source, limits: ReadLimits) -> Resu
     }
     let is_big = members > limits.set.intset_entries as u64;
     let mut set = if is_big { Set::empty_table() } else { Set::new() };
-    let mut member = Vec::new();
     for _ in 0..members {
-        string::read(source, limits)?.write_over(&mut member);
-        if !set.add(&member, limits.set) {
+        let member = string::read(source, limits)?;
+        if !set.add(member.bytes(&mut itoa::Buffer::new()), limits.set) {
             return Err(Corrupt::Elements);
         }
     }
@@ -42,25 +41,19 @@ pub(super) fn read_members(source: &mut impl Source, limits: ReadLimits) -> Resu
 
 /// Reads an intset.
 pub(super) fn read_intset(source: &mut impl Source, limits: ReadLimits) -> Result<Set, Corrupt> {
-    let intset =
-        Intset::from_bytes(&read_packed(source, limits)?).map_err(|_| Corrupt::Elements)?;
+    let text = string::read(source, limits)?;
+    let intset = Intset::from_bytes(text.bytes(&mut itoa::Buffer::new()));
+    let intset = intset.map_err(|_| Corrupt::Elements)?;
     Ok(Set::from_intset(intset, limits.set))
 }
 
 /// Reads a listpack of members.
 pub(super) fn read_listpack(source: &mut impl Source, limits: ReadLimits) -> Result<Set, Corrupt> {
-    let bytes = read_packed(source, limits)?;
-    let listpack = Listpack::from_bytes(bytes).map_err(|_| Corrupt::Elements)?;
+    let listpack = string::read_listpack(source, limits)?;
     if listpack.is_empty() {
         return Err(Corrupt::Empty);
     }
     Set::from_listpack(listpack, limits.set).map_err(|Duplicates| Corrupt::Elements)
-}
-
-fn read_packed(source: &mut impl Source, limits: ReadLimits) -> Result<Vec<u8>, Corrupt> {
-    let mut bytes = Vec::new();
-    string::read(source, limits)?.write_over(&mut bytes);
-    Ok(bytes)
 }
 
 #[cfg(test)]

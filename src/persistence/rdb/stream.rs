@@ -1,11 +1,13 @@
 //! A file as a source of encoded bytes: read in pieces, with a checksum of what was taken. Memory
 //! is taken for the piece at hand, and beyond that for what has arrived.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read};
 
 use super::{Corrupt, Source};
 use crate::base::crc64::Digest;
 use crate::base::limits::RDB_PIECE_BYTES;
+use crate::base::lzf;
 
 /// Bytes of a reader, as values are read from.
 pub(super) struct Stream<R> {
@@ -17,6 +19,8 @@ pub(super) struct Stream<R> {
     /// Bytes taken that are not in the window any more.
     before: u64,
     digest: Option<Digest>,
+    /// What was unpacked last, and stale bytes behind it.
+    unpacked: Vec<u8>,
     /// Why nothing can be read any more, if the file did not just end.
     failure: Option<io::Error>,
 }
@@ -31,6 +35,7 @@ impl<R: Read> Stream<R> {
             summed: 0,
             before: 0,
             digest: sums.then(Digest::new),
+            unpacked: Vec::new(),
             failure: None,
         }
     }
@@ -94,5 +99,15 @@ impl<R: Read> Source for Stream<R> {
         let begin = self.at;
         self.at += count;
         Ok(&self.window[begin..self.at])
+    }
+
+    fn unpack(&mut self, packed: u64, unpacked: u64) -> Result<Cow<'_, [u8]>, Corrupt> {
+        let length = self.take(packed)?.len();
+        let packed = &self.window[self.at - length..self.at];
+        if self.unpacked.len() > 16 * RDB_PIECE_BYTES && unpacked <= RDB_PIECE_BYTES as u64 {
+            self.unpacked = Vec::new();
+        }
+        let bytes = lzf::decompress_over(packed, unpacked, &mut self.unpacked);
+        bytes.map(Cow::Borrowed).map_err(|lzf::Invalid| Corrupt::Compression)
     }
 }

@@ -106,9 +106,7 @@ fn read_string(source: &mut impl Source, limits: ReadLimits) -> Result<Vec<u8>, 
 
 fn read_node(source: &mut impl Source, limits: ReadLimits) -> Result<(Id, Listpack), Corrupt> {
     let master = read_string(source, limits)?.try_into().map_err(|_| Corrupt::Elements)?;
-    let bytes = read_string(source, limits)?;
-    let listpack = Listpack::from_bytes(bytes).map_err(|_| Corrupt::Elements)?;
-    Ok((Id::from_bytes(master), listpack))
+    Ok((Id::from_bytes(master), string::read_listpack(source, limits)?))
 }
 
 fn read_id(source: &mut impl Source) -> Result<Id, Corrupt> {

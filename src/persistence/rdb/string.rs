@@ -1,9 +1,12 @@
 //! Strings: with their length in front, as an integer of 8, 16 or 32 bits, or compressed. Which of
 //! these is Redis's choice for the same string.
 
+use std::borrow::Cow;
+
 use super::length::{self, Length};
 use super::{Corrupt, ReadLimits, Source, WriteOptions};
 use crate::base::{lzf, numbers};
+use crate::data::listpack::Listpack;
 
 /// Numbers of the special encodings (Redis: RDB_ENC_INT8 and following).
 const INT8: u8 = 0;
@@ -18,7 +21,7 @@ const COMPRESSED_BYTES_MIN: usize = 21;
 /// Compression must save at least this much.
 const SAVED_BYTES_MIN: usize = 4;
 
-/// A string that was read. Borrowed if it lies in the source as it is.
+/// A string that was read. Borrowed if the source keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Text<'a> {
     /// The decimal form of this.
@@ -97,14 +100,22 @@ fn write_small_int(out: &mut Vec<u8>, number: i64) -> bool {
 /// Appends a string in its compressed form, if that is worth it; tells whether it is.
 fn write_compressed(out: &mut Vec<u8>, text: &[u8]) -> bool {
     let begin = out.len();
+    // How long it is stands in front of it, in as many bytes as there are at most.
+    write_packed_header(out, text.len(), text.len());
+    let reserved = out.len() - begin;
     if !lzf::compress(text, out, text.len() - SAVED_BYTES_MIN) {
+        out.truncate(begin);
         return false;
     }
-    // How long it is stands in front of it.
     let packed_end = out.len();
-    write_packed_header(out, packed_end - begin, text.len());
+    write_packed_header(out, packed_end - begin - reserved, text.len());
     let header_bytes = out.len() - packed_end;
-    out[begin..].rotate_right(header_bytes);
+    out.copy_within(packed_end.., begin);
+    out.truncate(packed_end);
+    if header_bytes < reserved {
+        out.copy_within(begin + reserved.., begin + header_bytes);
+        out.truncate(packed_end - (reserved - header_bytes));
+    }
     true
 }
 
@@ -137,11 +148,23 @@ pub(super) fn read<'a>(
             let packed = length::read_plain(source)?;
             let unpacked = length::read_plain(source)?;
             check(unpacked, limits)?;
-            let unpacked = lzf::decompress(source.take(packed)?, unpacked);
-            unpacked.map(Text::Owned).map_err(|lzf::Invalid| Corrupt::Compression)
+            source.unpack(packed, unpacked).map(|bytes| match bytes {
+                Cow::Borrowed(bytes) => Text::Borrowed(bytes),
+                Cow::Owned(bytes) => Text::Owned(bytes),
+            })
         }
         Length::Encoded(number) => Err(Corrupt::Encoding(number)),
     }
+}
+
+/// Reads a string that is a listpack.
+pub(super) fn read_listpack(
+    source: &mut impl Source,
+    limits: ReadLimits,
+) -> Result<Listpack, Corrupt> {
+    let text = read(source, limits)?;
+    let listpack = Listpack::from_bytes(text.bytes(&mut itoa::Buffer::new()));
+    listpack.map_err(|_| Corrupt::Elements)
 }
 
 fn take_array<const BYTES: usize>(source: &mut impl Source) -> Result<[u8; BYTES], Corrupt> {

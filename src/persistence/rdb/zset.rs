@@ -83,28 +83,21 @@ fn read_members<S: Source>(
 
 /// Reads a listpack of members and scores by turns.
 pub(super) fn read_listpack(source: &mut impl Source, limits: ReadLimits) -> Result<Zset, Corrupt> {
-    let bytes = read_packed(source, limits)?;
-    of_listpack(Listpack::from_bytes(bytes).map_err(|_| Corrupt::Elements)?, limits)
+    of_listpack(string::read_listpack(source, limits)?, limits)
 }
 
 /// Reads a ziplist of members and scores by turns, as Redis wrote it before version 10.
 pub(super) fn read_ziplist(source: &mut impl Source, limits: ReadLimits) -> Result<Zset, Corrupt> {
-    let bytes = read_packed(source, limits)?;
+    let text = string::read(source, limits)?;
     let mut pairs = Listpack::new();
     let mut digits = itoa::Buffer::new();
-    for element in Ziplist::open(&bytes)? {
+    for element in Ziplist::open(text.bytes(&mut itoa::Buffer::new()))? {
         if !pairs.would_fit(element.len()) {
             return Err(Corrupt::TooLong);
         }
         pairs.push_back(element.bytes(&mut digits));
     }
     of_listpack(pairs, limits)
-}
-
-fn read_packed(source: &mut impl Source, limits: ReadLimits) -> Result<Vec<u8>, Corrupt> {
-    let mut bytes = Vec::new();
-    string::read(source, limits)?.write_over(&mut bytes);
-    Ok(bytes)
 }
 
 fn of_listpack(pairs: Listpack, limits: ReadLimits) -> Result<Zset, Corrupt> {
