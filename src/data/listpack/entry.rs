@@ -26,6 +26,9 @@ const STRING_6: u8 = 0x80;
 const INT_13: u8 = 0xc0;
 const STRING_12: u8 = 0xe0;
 
+/// Longest string whose length is in the first byte.
+const SHORT_MAX: usize = 0x3f;
+
 /// What the first byte of an entry announces.
 enum Kind {
     /// Its low bits are the integer.
@@ -116,12 +119,34 @@ impl<'a> Element<'a> {
 pub struct Needle<'a> {
     bytes: &'a [u8],
     int: Option<i64>,
+    /// The first byte of the entry of a short string; that of a long one if it is long.
+    head: u8,
+    /// The byte before that entry's length.
+    last: u8,
 }
 
 impl<'a> Needle<'a> {
     /// What these bytes are as an element.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Needle { bytes, int: numbers::parse_i64(bytes) }
+        let head = if bytes.len() <= SHORT_MAX { STRING_6 | bytes.len() as u8 } else { STRING_32 };
+        let last = bytes.last().copied().unwrap_or(head);
+        Needle { bytes, int: numbers::parse_i64(bytes), head, last }
+    }
+
+    /// If valid bytes begin with the entry of a short string, whether it is the same, and how many
+    /// bytes the entry has.
+    #[inline(always)]
+    pub(super) fn is_short(&self, entries: &[u8]) -> Option<(bool, usize)> {
+        let first = entries[0];
+        if first & !SHORT_MAX as u8 != STRING_6 {
+            return None;
+        }
+        let length = usize::from(first) & SHORT_MAX;
+        // Most have another length or another last byte.
+        let is = first == self.head
+            && entries[length] == self.last
+            && entries[1..=length] == *self.bytes;
+        Some((is, length + 2))
     }
 
     /// Whether an element is the same.

@@ -196,9 +196,13 @@ impl Listpack {
         let entries = self.as_bytes();
         let (mut at, mut skipped) = (cursor.0, skip);
         while entries[at] != END {
-            let (element, len) = entry::read(&entries[at..]);
+            let rest = &entries[at..];
+            let (is, len) = needle.is_short(rest).unwrap_or_else(|| {
+                let (element, len) = entry::read(rest);
+                (needle.is(element), len)
+            });
             if skipped == skip {
-                if needle.is(element) {
+                if is {
                     return Some(Cursor(at));
                 }
                 skipped = 0;

@@ -189,6 +189,10 @@ impl Node {
 
     /// Which of the elements is the first that is sought.
     pub(super) fn position(&self, needle: Needle<'_>) -> Option<usize> {
+        if let Body::Packed(listpack) = &self.body {
+            // Most nodes hold nothing that is sought.
+            listpack.first().and_then(|first| listpack.find_needle(first, needle, 0))?;
+        }
         let mut index = 0;
         let found = self.walk(0, Direction::Forward, &mut |element| {
             let found = needle.is(element);
@@ -296,7 +300,7 @@ impl Node {
         max: usize,
     ) -> usize {
         if self.is_plain() || self.is_compressed() {
-            // Most nodes hold nothing that is sought, and stay as they are.
+            // Nodes that hold nothing that is sought stay as they are.
             let Some(_) = self.position(needle) else { return 0 };
         }
         if self.is_plain() {
