@@ -170,3 +170,32 @@ fn restoring_breaks_a_watch_and_counts_as_a_change() {
     let changes = |client: &mut Client| client.run("INFO persistence").text();
     assert!(changes(&mut client).contains("rdb_changes_since_last_save:2"));
 }
+
+/// As Redis has it: a packed set is looked at only if it is asked for.
+#[test]
+fn a_packed_set_may_have_a_member_twice() {
+    const REPEATING: &[u8] =
+        b"\x14\x10\x10\0\0\0\x03\0\x81a\x02\x81b\x02\x81a\x02\xff\x0b\0\0\0\0\0\0\0\0\0";
+    let config = Config { enable_debug_command: ProtectedAction::Yes, ..Config::default() };
+    let node = Node::with(config);
+    let mut client = node.connect();
+    client.expect(&[
+        ("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1", "OK"),
+        ("CONFIG SET sanitize-dump-payload yes", "OK"),
+    ]);
+    assert_eq!(restore(&mut client, "k", "0", REPEATING, ""), "(error) ERR Bad data format");
+    client.run("CONFIG SET sanitize-dump-payload no");
+    assert_eq!(restore(&mut client, "k", "0", REPEATING, ""), "OK");
+    client.expect(&[
+        ("SCARD k", "(integer) 3"),
+        ("SDIFF k", "[\"a\", \"b\"]"),
+        ("SUNIONSTORE union k", "(integer) 2"),
+        ("SREM k a", "(integer) 1"),
+        ("SISMEMBER k a", "(integer) 1"),
+        ("CONFIG SET set-max-listpack-entries 2", "OK"),
+        ("SADD k c", "(integer) 1"),
+        ("SCARD k", "(integer) 3"),
+        ("SREM k a b c", "(integer) 3"),
+        ("EXISTS k", "(integer) 0"),
+    ]);
+}

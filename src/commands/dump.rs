@@ -86,7 +86,9 @@ pub(super) fn restore(ctx: &mut Context<'_>) -> Result<(), Error> {
     let expire_at = parse_expiry(ctx, options.absolute)?;
     let mut body = dump::open(ctx.args.at(3), ctx.core.debug.payload_checksum)
         .map_err(|BadFooter| Error::err("DUMP payload version or checksum are wrong"))?;
-    let limits = value_limits::of_reading(ctx.core, ctx.core.config.proto_max_bulk_len);
+    let config = &ctx.core.config;
+    let sanitizes = config.sanitize_dump_payload != SanitizeDumpPayload::No;
+    let limits = value_limits::of_reading(ctx.core, config.proto_max_bulk_len, !sanitizes);
     let mut scratch = Vec::new();
     let type_byte = body.first().copied();
     let value = value::read(&mut body, &mut scratch, limits).map_err(|corrupt| {
@@ -94,7 +96,7 @@ pub(super) fn restore(ctx: &mut Context<'_>) -> Result<(), Error> {
         log::debug!("Internal error in RDB reading -> {words}");
         Error::err("Bad data format")
     })?;
-    if ctx.core.config.sanitize_dump_payload != SanitizeDumpPayload::No {
+    if sanitizes {
         let looked_at = reason::packed_encodings(&value, type_byte.unwrap_or(0));
         ctx.core.stats.dump_payload_sanitizations += looked_at;
     }

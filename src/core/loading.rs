@@ -112,7 +112,8 @@ impl<R: Read> Loader<R> {
     ) -> Result<Self, LoadError> {
         let checks =
             core.config.rdbchecksum && core.debug.payload_checksum == dump::Checksum::Verified;
-        let limits = value_limits::of_reading(core, usize::MAX);
+        let repeats = core.config.sanitize_dump_payload != SanitizeDumpPayload::Yes;
+        let limits = value_limits::of_reading(core, usize::MAX, repeats);
         let reader = Reader::new(file, checks, limits).map_err(LoadError::Damage)?;
         core.keyspace.set_expire_mode(ExpireMode::Ignore);
         core.snapshots.loading = Some(LoadFigures {

@@ -52,10 +52,12 @@ pub fn of_zsets(core: &Core) -> zset::Limits {
     }
 }
 
-/// What is accepted of values that are read, whose strings may have so many bytes.
-pub fn of_reading(core: &Core, string_bytes_max: usize) -> ReadLimits {
+/// What is accepted of values that are read, whose strings may have so many bytes, and whether more
+/// is than Redis accepts that was told to look (sanitize-dump-payload).
+pub fn of_reading(core: &Core, string_bytes_max: usize, repeats: bool) -> ReadLimits {
     ReadLimits {
         string_bytes_max,
+        repeats,
         set: of_sets(core),
         hash: of_hashes(core),
         list: of_lists(core),

@@ -137,7 +137,10 @@ fn of_listpack(pairs: Listpack, limits: ReadLimits) -> Result<Hash, Corrupt> {
     if pairs.is_empty() {
         return Err(Corrupt::Empty);
     }
-    Hash::from_listpack(pairs, limits.hash).map_err(|NotPairs| Corrupt::Elements)
+    if !pairs.len().is_multiple_of(2) {
+        return Err(Corrupt::Elements);
+    }
+    Hash::from_listpack(pairs, limits.hash).map_err(|NotPairs| Corrupt::Repeated)
 }
 
 fn push(hash: &mut Builder, field: &[u8], value: &[u8]) -> Result<(), Corrupt> {

@@ -60,6 +60,8 @@ pub enum Corrupt {
     Empty,
     /// The elements of a value are packed in a way that is not right, or do not fit together.
     Elements,
+    /// An element of a packed value is there twice.
+    Repeated,
     /// A stream's group has a consumer twice.
     Consumers,
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Corrupt {
             Corrupt::Type(byte) => write!(f, "unknown type {byte}"),
             Corrupt::Empty => f.write_str("a value is empty"),
             Corrupt::Elements => f.write_str("the elements of a value are damaged"),
+            Corrupt::Repeated => f.write_str("an element is there twice"),
             Corrupt::Consumers => f.write_str("a consumer is there twice"),
         }
     }
@@ -122,6 +125,8 @@ pub struct WriteOptions {
 pub struct ReadLimits {
     /// Longest string, so that a short payload cannot unfold into one of many times its size.
     pub string_bytes_max: usize,
+    /// Whether a packed set may have a member twice: Redis takes it, unless it is told to look.
+    pub repeats: bool,
     /// Up to where a set is something smaller than a hash table.
     pub set: SetLimits,
     /// Up to where a hash is a listpack.
@@ -136,6 +141,7 @@ impl ReadLimits {
     /// What Redis's directives are without a configuration, and strings of any length.
     pub const DEFAULT: ReadLimits = ReadLimits {
         string_bytes_max: usize::MAX,
+        repeats: false,
         set: SetLimits::DEFAULT,
         hash: HashLimits::DEFAULT,
         list: ListLimits::DEFAULT,

@@ -33,8 +33,20 @@ pub fn reason(corrupt: Corrupt, type_byte: Option<u8>) -> Cow<'static, str> {
         Corrupt::Compression => "Invalid LZF compressed string".into(),
         Corrupt::Type(byte) => format!("Unknown RDB encoding type {byte}").into(),
         Corrupt::Elements => of_elements(type_byte).into(),
+        Corrupt::Repeated => of_repeated(type_byte),
         Corrupt::Consumers => "Duplicate stream consumer detected".into(),
         other => other.to_string().into(),
+    }
+}
+
+/// Where Redis finds out by converting a listpack, it has words of its own.
+fn of_repeated(type_byte: Option<u8>) -> Cow<'static, str> {
+    let words = of_elements(type_byte);
+    match words.strip_suffix('.') {
+        Some(words) if words.contains("listpack") => {
+            format!("{words}: listpack with dup elements").into()
+        }
+        _ => words.into(),
     }
 }
 
@@ -65,6 +77,11 @@ mod tests {
     #[test]
     fn words_name_the_type() {
         assert_eq!(reason(Corrupt::Elements, Some(16)), "Hash listpack integrity check failed.");
+        assert_eq!(
+            reason(Corrupt::Repeated, Some(16)),
+            "Hash listpack integrity check failed: listpack with dup elements"
+        );
+        assert_eq!(reason(Corrupt::Repeated, Some(13)), reason(Corrupt::Elements, Some(13)));
         assert_eq!(reason(Corrupt::Type(99), None), "Unknown RDB encoding type 99");
         assert_eq!(reason(Corrupt::Empty, Some(2)), Corrupt::Empty.to_string());
     }

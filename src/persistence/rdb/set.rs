@@ -53,7 +53,10 @@ pub(super) fn read_listpack(source: &mut impl Source, limits: ReadLimits) -> Res
     if listpack.is_empty() {
         return Err(Corrupt::Empty);
     }
-    Set::from_listpack(listpack, limits.set).map_err(|Duplicates| Corrupt::Elements)
+    if limits.repeats && listpack.len() <= limits.set.listpack_entries {
+        return Ok(Set::from_repeating(listpack));
+    }
+    Set::from_listpack(listpack, limits.set).map_err(|Duplicates| Corrupt::Repeated)
 }
 
 #[cfg(test)]
@@ -140,6 +143,20 @@ mod tests {
         }
     }
 
+    /// A listpack that has its only member twice.
+    const REPEATING: &[u8] = b"\x14\x0d\x0d\0\0\0\x02\0\x81a\x02\x81a\x02\xff";
+
+    #[test]
+    fn members_are_repeated_if_that_is_allowed() {
+        let limits = ReadLimits { repeats: true, ..LIMITS };
+        let mut set = read(REPEATING, limits).expect("a set of Redis");
+        assert_eq!((set.len(), set.iter().count()), (2, 2));
+        assert!(set.remove(b"a") && set.remove(b"a") && set.is_empty());
+        let small = Limits { listpack_entries: 1, ..Limits::DEFAULT };
+        let converted = read(REPEATING, ReadLimits { set: small, ..limits });
+        assert_eq!(converted.err(), Some(Corrupt::Repeated));
+    }
+
     #[test]
     fn nonsense_is_refused() {
         let cases: [(&[u8], Corrupt); 9] = [
@@ -150,7 +167,7 @@ mod tests {
             (b"\x0b\x08\x02\0\0\0\0\0\0\0", Corrupt::Elements),
             (b"\x0b\x0c\x02\0\0\0\x02\0\0\0\x02\0\x01\0", Corrupt::Elements),
             (b"\x14\x07\x07\0\0\0\0\0\xff", Corrupt::Empty),
-            (b"\x14\x0d\x0d\0\0\0\x02\0\x81a\x02\x81a\x02\xff", Corrupt::Elements),
+            (REPEATING, Corrupt::Repeated),
             (b"\x14\x0d\x0d\0\0\0\x03\0\x81a\x02\x81b\x02\xff", Corrupt::Elements),
         ];
         for (bytes, expected) in cases {

@@ -141,6 +141,12 @@ impl Set {
         if unique { Ok(Set::of_members(members)) } else { Err(Duplicates) }
     }
 
+    /// The set of these members, which may be there more than once, as Redis has it in listpacks of
+    /// others. One that becomes a table has each of them once.
+    pub fn from_repeating(listpack: Listpack) -> Self {
+        Set::of_listpack(listpack)
+    }
+
     // ---- reading
 
     /// How many members there are.
