@@ -6,17 +6,11 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::cluster::start_cluster;
-use common::{Client, Node, wait_until};
-use redis_rust::Config;
-use redis_rust::config::ProtectedAction;
+use common::values::{assert_reply, debug_node as node, until_blocked, waiter};
+use common::{Client, wait_until};
 
 const WRONG_TYPE: &str =
     "(error) WRONGTYPE Operation against a key holding the wrong kind of value";
-
-fn node() -> Node {
-    let debug = ProtectedAction::Yes;
-    Node::with(Config { enable_debug_command: debug, ..Config::default() })
-}
 
 /// A number that INFO shows.
 #[track_caller]
@@ -26,28 +20,8 @@ fn info(client: &mut Client, field: &str) -> u64 {
     line.unwrap_or_else(|| panic!("INFO has {field}")).parse().expect("a number")
 }
 
-/// Waits until so many clients wait.
-#[track_caller]
-fn until_blocked(client: &mut Client, count: u64) {
-    wait_until("clients wait", || info(client, "blocked_clients") == count);
-}
-
 fn send(client: &mut Client, line: &str) {
     client.send(&line.split(' ').collect::<Vec<_>>());
-}
-
-/// A new client whose command waits, as the `nth` of all.
-#[track_caller]
-fn waiter(node: &Node, control: &mut Client, nth: u64, line: &str) -> Client {
-    let mut client = node.connect();
-    send(&mut client, line);
-    until_blocked(control, nth);
-    client
-}
-
-#[track_caller]
-fn assert_reply(client: &mut Client, expected: &str) {
-    assert_eq!(client.read().to_string(), expected);
 }
 
 #[test]

@@ -3,9 +3,8 @@
 
 mod common;
 
+use common::values::{Payload, debug_node, payloads};
 use common::{Client, Node, Reply, wait_until};
-use redis_rust::Config;
-use redis_rust::config::ProtectedAction;
 
 const WRONG_TYPE: &str =
     "(error) WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -15,10 +14,6 @@ const FAR: &str = "4102444800000";
 /// What files of Redis 7.4 have of hashes with fields that expire: a name, the encoding, the
 /// digest, the payload in hex.
 const PAYLOADS: &str = include_str!("data/dump-hashes-7.4.tsv");
-
-fn debug_node() -> Node {
-    Node::with(Config { enable_debug_command: ProtectedAction::Yes, ..Config::default() })
-}
 
 /// Asks until the answer is this one.
 fn await_reply(client: &mut Client, command: &str, expected: &str) {
@@ -250,17 +245,13 @@ fn expiries_go_where_their_hash_goes() {
 fn payloads_of_redis_7_4_are_restored() {
     let node = debug_node();
     let mut client = node.connect();
-    for line in PAYLOADS.lines() {
-        let columns: Vec<_> = line.split('\t').collect();
-        let digits: Vec<_> = columns[3].chars().map(|c| c.to_digit(16).expect("hex")).collect();
-        let payload = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect();
-        let name = columns[0].to_string();
-        let restore = [b"RESTORE".to_vec(), name.clone().into(), b"0".to_vec(), payload];
+    for Payload { name, encoding, digest, bytes } in payloads(PAYLOADS) {
+        let restore = [b"RESTORE".to_vec(), name.into(), b"0".to_vec(), bytes];
         assert_eq!(client.call(&restore).to_string(), "OK", "{name}");
-        let encoding = client.ask(&format!("OBJECT ENCODING {name}"));
-        assert_eq!(encoding, format!("\"{}\"", columns[1]), "{name}");
-        let digest = client.ask(&format!("DEBUG DIGEST-VALUE {name}"));
-        assert_eq!(digest, format!("[{}]", columns[2]), "{name}");
+        let found = client.run(&format!("OBJECT ENCODING {name}")).text();
+        assert_eq!(found, encoding, "{name}");
+        let found = client.run(&format!("DEBUG DIGEST-VALUE {name}")).texts();
+        assert_eq!(found, [digest], "{name}");
     }
     assert!(client.ask("INFO keyspace").contains("subexpiry=2"));
 }

@@ -3,28 +3,18 @@
 
 mod common;
 
-use common::{Client, Node, Reply};
-use redis_rust::Config;
-use redis_rust::config::ProtectedAction;
+use std::collections::BTreeSet;
+
+use common::values::{
+    Payload, changes, check_draws, check_payloads, check_watched, debug_node, payloads, scan_all,
+};
+use common::{Client, Node};
 
 const WRONG_TYPE: &str =
     "(error) WRONGTYPE Operation against a key holding the wrong kind of value";
 
 /// What Redis 7.2.6 makes of payloads: a name, the encoding, the digest, the payload in hex.
 const PAYLOADS: &str = include_str!("data/dump-hashes-7.2.tsv");
-
-fn debug_node() -> Node {
-    Node::with(Config { enable_debug_command: ProtectedAction::Yes, ..Config::default() })
-}
-
-fn payloads() -> impl Iterator<Item = (&'static str, &'static str, &'static str, Vec<u8>)> {
-    PAYLOADS.lines().map(|line| {
-        let columns: Vec<_> = line.split('\t').collect();
-        let digits: Vec<_> = columns[3].chars().map(|c| c.to_digit(16).expect("hex")).collect();
-        let payload = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect();
-        (columns[0], columns[1], columns[2], payload)
-    })
-}
 
 /// `field:0` to the last with their values, as arguments of HSET.
 fn fill(client: &mut Client, key: &str, fields: usize) {
@@ -215,80 +205,44 @@ fn scans_and_draws_come_from_the_whole_hash() {
     for fields in [100, 2000] {
         client.run("DEL h");
         fill(&mut client, "h", fields);
-        let (mut cursor, mut seen) = ("0".to_string(), std::collections::BTreeSet::new());
-        loop {
-            let reply = client.run(&format!("HSCAN h {cursor} COUNT 50"));
-            for pair in reply.items()[1].texts().chunks(2) {
-                assert_eq!(pair[0].replace("field", "value"), pair[1]);
-                seen.insert(pair[0].clone());
-            }
-            cursor = reply.items()[0].text();
-            if cursor == "0" {
-                break;
-            }
-        }
+        let (found, _) = scan_all(&mut client, "HSCAN h", " COUNT 50");
+        let pairs = found.chunks(2).inspect(|pair| {
+            assert_eq!(pair[0].replace("field", "value"), pair[1]);
+        });
+        let seen: BTreeSet<_> = pairs.map(|pair| pair[0].clone()).collect();
         assert_eq!(seen.len(), fields);
         assert_eq!(client.run("HSCAN h 0 MATCH none* COUNT 100000").items()[1].items().len(), 0);
-        for (count, given) in [(10, 10), (90, 90), (1500, fields.min(1500)), (-300, 300)] {
-            let drawn = client.run(&format!("HRANDFIELD h {count}")).texts();
-            assert_eq!(drawn.len(), given);
-            assert!(drawn.iter().all(|field| seen.contains(field)));
-            let different: std::collections::BTreeSet<_> = drawn.into_iter().collect();
-            assert!(count < 0 || different.len() == given);
-        }
-        assert!(seen.contains(&client.run("HRANDFIELD h").text()));
+        check_draws(&mut client, "HRANDFIELD h", &seen);
     }
 }
 
 #[test]
 fn changes_are_counted_and_break_transactions() {
     let node = Node::start();
-    let (mut client, mut other) = (node.connect(), node.connect());
-    for (change, breaks) in [("HSETNX h f 2", false), ("HSET h f 1", true), ("HDEL h f", true)] {
-        other.run("HSET h f 1");
-        client.run("WATCH h");
-        other.run(change);
-        client.run("MULTI");
-        client.run("PING");
-        assert_eq!(client.ask("EXEC") == "(nil array)", breaks, "{change}");
-    }
+    let commands = [("HSETNX h f 2", false), ("HSET h f 1", true), ("HDEL h f", true)];
+    check_watched(&node, "h", "HSET h f 1", &commands);
+    let mut other = node.connect();
     other.expect(&[("DEL h", "(integer) 0"), ("HSET h a 1 b 2", "(integer) 2")]);
-    let dirty = |client: &mut Client| {
-        let info = client.run("INFO persistence").text();
-        let line = info.lines().find(|line| line.starts_with("rdb_changes_since_last_save"));
-        let number = line.and_then(|line| line.split(':').nth(1));
-        number.expect("INFO counts changes").trim().parse::<i64>().expect("a number")
-    };
-    let before = dirty(&mut other);
+    let before = changes(&mut other);
     other.run("HSET h a 1 b 2 c 3");
     other.run("HSETNX h a 1");
     other.run("HINCRBY h a 1");
     other.run("HDEL h a b x");
-    assert_eq!(dirty(&mut other), before + 6);
+    assert_eq!(changes(&mut other), before + 6);
 }
 
 #[test]
 fn payloads_of_redis_are_restored() {
+    check_payloads(PAYLOADS, |payload, ours| {
+        if payload.name == "listpack" {
+            assert_eq!(ours[..ours.len() - 10], payload.bytes[..payload.bytes.len() - 10]);
+        }
+    });
     let node = debug_node();
     let mut client = node.connect();
-    for (name, encoding, digest, payload) in payloads() {
-        let reply = client.call(&[b"RESTORE", &b"h"[..], b"0", &payload, b"REPLACE"]);
-        assert_eq!(reply, Reply::ok(), "{name}");
-        assert_eq!(client.run("OBJECT ENCODING h").text(), encoding, "{name}");
-        assert_eq!(client.run("DEBUG DIGEST-VALUE h").texts(), [digest], "{name}");
-        let Reply::Bulk(ours) = client.run("DUMP h") else { panic!("no payload of {name}") };
-        if name == "listpack" {
-            assert_eq!(ours[..ours.len() - 10], payload[..payload.len() - 10]);
-        }
-        client.run("RENAME h other");
-        let reply = client.call(&[b"RESTORE", &b"h"[..], b"0", &ours]);
-        assert_eq!(reply, Reply::ok(), "{name}");
-        assert_eq!(client.run("DEBUG DIGEST-VALUE h").texts(), [digest], "{name}");
-        client.expect(&[("DEL h other", "(integer) 2")]);
-    }
     client.run("CONFIG SET hash-max-listpack-entries 1");
-    for (name, _, digest, payload) in payloads() {
-        client.call(&[b"RESTORE", &b"h"[..], b"0", &payload, b"REPLACE"]);
+    for Payload { name, digest, bytes, .. } in payloads(PAYLOADS) {
+        client.call(&[b"RESTORE", &b"h"[..], b"0", &bytes, b"REPLACE"]);
         assert_eq!(client.ask("OBJECT ENCODING h"), "\"hashtable\"", "{name}");
         assert_eq!(client.run("DEBUG DIGEST-VALUE h").texts(), [digest], "{name}");
     }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::values::changes;
 use common::{Client, Node, Reply};
 
 const NOT_ONE: &str = "(error) WRONGTYPE Key is not a valid HyperLogLog string value.";
@@ -105,11 +106,6 @@ fn estimates_are_kept_in_the_string() {
     let (mut client, mut other) = (node.connect(), node.connect());
     client.expect(&[("PFADD h a b c", "(integer) 1")]);
     assert_eq!(bytes(&mut client, "h")[8..16], [0, 0, 0, 0, 0, 0, 0, 0x80]);
-    let changes = |client: &mut Client| {
-        let info = client.run("INFO persistence").text();
-        let line = info.lines().find(|line| line.starts_with("rdb_changes_since_last_save"));
-        line.and_then(|line| line.split(':').nth(1)?.parse::<u64>().ok()).expect("a number")
-    };
     let before = changes(&mut client);
     client.expect(&[("WATCH h", "OK"), ("MULTI", "OK"), ("PING", "QUEUED")]);
     assert_eq!(other.ask("PFCOUNT h"), "(integer) 3");

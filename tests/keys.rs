@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Client, Node, Reply, wait_until};
+use common::{Client, Node, Reply, values, wait_until};
 use redis_rust::Config;
 use redis_rust::config::MaxmemoryPolicy;
 
@@ -178,19 +178,10 @@ fn keys_match_patterns() {
     }
 }
 
-/// Follows the cursor from 0 to 0; all keys that were returned, and the number of calls.
+/// All keys that a scan returns, and the number of calls.
 fn scan_all(client: &mut Client, options: &str) -> (BTreeSet<String>, usize) {
-    let (mut cursor, mut keys, mut calls) = ("0".to_string(), BTreeSet::new(), 0);
-    loop {
-        let reply = client.run(&format!("SCAN {cursor}{options}"));
-        let [next, found] = reply.items() else { panic!("{reply}") };
-        keys.extend(found.texts());
-        calls += 1;
-        cursor = next.text();
-        if cursor == "0" {
-            return (keys, calls);
-        }
-    }
+    let (found, calls) = values::scan_all(client, "SCAN", options);
+    (found.into_iter().collect(), calls)
 }
 
 #[test]

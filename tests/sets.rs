@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use common::values::scan_all;
 use common::{Client, Node, Reply};
 use redis_rust::Config;
 
@@ -216,16 +217,8 @@ fn scans_see_every_member() {
     for n in 0..1000 {
         client.run(&format!("SADD s member:{n}"));
     }
-    let (mut cursor, mut seen, mut calls) = ("0".to_owned(), BTreeSet::new(), 0);
-    loop {
-        let reply = client.run(&format!("SSCAN s {cursor} COUNT 10 MATCH *:*"));
-        cursor = reply.items()[0].text();
-        seen.extend(reply.items()[1].texts());
-        calls += 1;
-        if cursor == "0" {
-            break;
-        }
-    }
+    let (found, calls) = scan_all(&mut client, "SSCAN s", " COUNT 10 MATCH *:*");
+    let seen: BTreeSet<_> = found.into_iter().collect();
     assert_eq!(seen.len(), 1000);
     assert!((20..=200).contains(&calls), "{calls}");
     client.run("SADD small 1 2 33");

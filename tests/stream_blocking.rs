@@ -3,28 +3,8 @@
 
 mod common;
 
-use common::{Client, Node, wait_until};
-
-/// Waits until so many clients wait.
-#[track_caller]
-fn until_blocked(client: &mut Client, count: u64) {
-    let line = format!("blocked_clients:{count}\r\n");
-    wait_until("clients wait", || client.run("INFO clients").text().contains(&line));
-}
-
-/// A new client whose command waits, as the `nth` of all.
-#[track_caller]
-fn waiter(node: &Node, control: &mut Client, nth: u64, line: &str) -> Client {
-    let mut client = node.connect();
-    client.send(&line.split(' ').collect::<Vec<_>>());
-    until_blocked(control, nth);
-    client
-}
-
-#[track_caller]
-fn assert_reply(client: &mut Client, expected: &str) {
-    assert_eq!(client.read().to_string(), expected);
-}
+use common::Node;
+use common::values::{assert_reply, until_blocked, waiter};
 
 #[test]
 fn all_who_read_are_served() {

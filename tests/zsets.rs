@@ -3,9 +3,12 @@
 
 mod common;
 
-use common::{Client, Node, Reply};
-use redis_rust::Config;
-use redis_rust::config::ProtectedAction;
+use std::collections::BTreeSet;
+
+use common::values::{
+    changes, check_draws, check_payloads, check_watched, debug_node, scan_all, waiter,
+};
+use common::{Client, Node};
 
 const WRONG_TYPE: &str =
     "(error) WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -15,19 +18,6 @@ const NOT_A_FLOAT: &str = "(error) ERR value is not a valid float";
 
 /// What Redis 7.2.6 makes of payloads: a name, the encoding, the digest, the payload in hex.
 const PAYLOADS: &str = include_str!("data/dump-zsets-7.2.tsv");
-
-fn debug_node() -> Node {
-    Node::with(Config { enable_debug_command: ProtectedAction::Yes, ..Config::default() })
-}
-
-fn payloads() -> impl Iterator<Item = (&'static str, &'static str, &'static str, Vec<u8>)> {
-    PAYLOADS.lines().map(|line| {
-        let columns: Vec<_> = line.split('\t').collect();
-        let digits: Vec<_> = columns[3].chars().map(|c| c.to_digit(16).expect("hex")).collect();
-        let payload = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect();
-        (columns[0], columns[1], columns[2], payload)
-    })
-}
 
 /// `member:0` to the last, with their numbers as scores.
 fn fill(client: &mut Client, key: &str, members: usize) {
@@ -421,50 +411,24 @@ fn scans_and_draws_come_from_the_whole_set() {
     for members in [100, 2000] {
         client.run("DEL z");
         fill(&mut client, "z", members);
-        let (mut cursor, mut seen) = ("0".to_string(), std::collections::BTreeSet::new());
-        loop {
-            let reply = client.run(&format!("ZSCAN z {cursor} COUNT 50"));
-            for pair in reply.items()[1].texts().chunks(2) {
-                assert_eq!(pair[0], format!("member:{}", pair[1]));
-                seen.insert(pair[0].clone());
-            }
-            cursor = reply.items()[0].text();
-            if cursor == "0" {
-                break;
-            }
-        }
+        let (found, _) = scan_all(&mut client, "ZSCAN z", " COUNT 50");
+        let pairs = found.chunks(2).inspect(|pair| {
+            assert_eq!(pair[0], format!("member:{}", pair[1]));
+        });
+        let seen: BTreeSet<_> = pairs.map(|pair| pair[0].clone()).collect();
         assert_eq!(seen.len(), members);
         assert_eq!(client.run("ZSCAN z 0 MATCH none* COUNT 100000").items()[1].items().len(), 0);
-        for (count, given) in [(10, 10), (90, 90), (1500, members.min(1500)), (-300, 300)] {
-            let drawn = client.run(&format!("ZRANDMEMBER z {count}")).texts();
-            assert_eq!(drawn.len(), given);
-            assert!(drawn.iter().all(|member| seen.contains(member)));
-            let different: std::collections::BTreeSet<_> = drawn.into_iter().collect();
-            assert!(count < 0 || different.len() == given);
-        }
-        assert!(seen.contains(&client.run("ZRANDMEMBER z").text()));
+        check_draws(&mut client, "ZRANDMEMBER z", &seen);
     }
 }
 
 #[test]
 fn changes_are_counted_and_break_transactions() {
     let node = Node::start();
-    let (mut client, mut other) = (node.connect(), node.connect());
-    for (change, breaks) in [("ZADD z 1 a", false), ("ZADD z 2 a", true), ("ZREM z a", true)] {
-        other.run("ZADD z 1 a");
-        client.run("WATCH z");
-        other.run(change);
-        client.run("MULTI");
-        client.run("PING");
-        assert_eq!(client.ask("EXEC") == "(nil array)", breaks, "{change}");
-    }
-    let dirty = |client: &mut Client| {
-        let info = client.run("INFO persistence").text();
-        let line = info.lines().find(|line| line.starts_with("rdb_changes_since_last_save"));
-        let number = line.and_then(|line| line.split(':').nth(1));
-        number.expect("INFO counts changes").trim().parse::<i64>().expect("a number")
-    };
-    for (command, changes) in [
+    let commands = [("ZADD z 1 a", false), ("ZADD z 2 a", true), ("ZREM z a", true)];
+    check_watched(&node, "z", "ZADD z 1 a", &commands);
+    let mut other = node.connect();
+    for (command, count) in [
         ("ZADD z 1 a 2 b 3 c", 3),
         ("ZADD z 1 a 5 b", 1),
         ("ZADD z XX 1 none", 0),
@@ -475,28 +439,15 @@ fn changes_are_counted_and_break_transactions() {
         ("ZPOPMIN z 5", 2),
         ("ZREMRANGEBYRANK z 0 -1", 0),
     ] {
-        let before = dirty(&mut other);
+        let before = changes(&mut other);
         other.run(command);
-        assert_eq!(dirty(&mut other), before + changes, "{command}");
+        assert_eq!(changes(&mut other), before + count, "{command}");
     }
 }
 
 #[test]
 fn payloads_of_redis_are_restored() {
-    let node = debug_node();
-    let mut client = node.connect();
-    for (name, encoding, digest, payload) in payloads() {
-        let reply = client.call(&[b"RESTORE", &b"z"[..], b"0", &payload, b"REPLACE"]);
-        assert_eq!(reply, Reply::ok(), "{name}");
-        assert_eq!(client.run("OBJECT ENCODING z").text(), encoding, "{name}");
-        assert_eq!(client.run("DEBUG DIGEST-VALUE z").texts(), [digest], "{name}");
-        let Reply::Bulk(ours) = client.run("DUMP z") else { panic!("no payload of {name}") };
-        client.run("RENAME z other");
-        let reply = client.call(&[b"RESTORE", &b"z"[..], b"0", &ours]);
-        assert_eq!(reply, Reply::ok(), "{name}");
-        assert_eq!(client.run("DEBUG DIGEST-VALUE z").texts(), [digest], "{name}");
-        client.expect(&[("DEL z other", "(integer) 2")]);
-    }
+    check_payloads(PAYLOADS, |_, _| {});
 }
 
 #[test]
@@ -515,15 +466,6 @@ fn big_sets_are_freed_by_the_helper() {
         let info = client.run("INFO memory").text();
         info.contains("lazyfree_pending_objects:0")
     });
-}
-
-/// A new client whose command waits, as the `nth` of all.
-fn waiter(node: &Node, control: &mut Client, nth: usize, line: &str) -> Client {
-    let mut client = node.connect();
-    client.send(&line.split(' ').collect::<Vec<_>>());
-    let expected = format!("blocked_clients:{nth}\r\n");
-    common::wait_until("clients wait", || control.run("INFO clients").text().contains(&expected));
-    client
 }
 
 #[test]

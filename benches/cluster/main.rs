@@ -7,7 +7,6 @@
 mod common;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
@@ -156,7 +155,7 @@ impl Cluster {
             messages: 0,
         };
         for node in &self.nodes {
-            usage.cpu_s += cpu_seconds(node.pid())?;
+            usage.cpu_s += node.cpu_seconds()?;
             let info = node.client()?.ask(&["CLUSTER", "INFO"])?;
             usage.messages += field(&info, "cluster_stats_messages_sent").unwrap_or(0);
         }
@@ -198,18 +197,6 @@ fn is_formed(client: &mut Client, count: usize) -> Result<bool> {
 fn field(info: &str, name: &str) -> Option<u64> {
     let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_string());
     info.lines().find_map(value)?.parse().ok()
-}
-
-/// Processor time of all threads of a process, as exact as the scheduler knows it: idle nodes use
-/// too little for clock ticks.
-fn cpu_seconds(pid: u32) -> Result<f64> {
-    let mut nanoseconds = 0;
-    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let stat = fs::read_to_string(thread?.path().join("schedstat"))?;
-        let on_cpu = stat.split_whitespace().next().ok_or("unexpected schedstat")?;
-        nanoseconds += on_cpu.parse::<u64>()?;
-    }
-    Ok(nanoseconds as f64 / 1e9)
 }
 
 /// What each end of each connection of the bus has sent, by its own port and the other's. Every

@@ -1,6 +1,6 @@
 //! What the side-by-side benches share: servers as child processes, a small client, a fast loader,
-//! and what `/proc` says about a process. Used by `compare`, `latency` and `rdb`. Must know nothing
-//! about one server that it does not know about the other.
+//! and what `/proc` says about a process. Used by `compare`, `latency`, `rdb` and `values`. Must
+//! know nothing about one server that it does not know about the other.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -127,6 +127,11 @@ impl Server {
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
+    /// Processor time that it has used.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        cpu_seconds(self.pid())
+    }
+
     /// `used_memory` once it has stopped moving: tables are rehashed in the background.
     pub fn settled_memory(&self) -> Result<u64> {
         let mut client = self.client()?;
@@ -146,6 +151,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Processor time of all threads of a process, as exact as the scheduler knows it: idle nodes use
+/// too little for clock ticks.
+pub fn cpu_seconds(pid: u32) -> Result<f64> {
+    let mut nanoseconds = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let on_cpu = stat.split_whitespace().next().ok_or("unexpected schedstat")?;
+        nanoseconds += on_cpu.parse::<u64>()?;
+    }
+    Ok(nanoseconds as f64 / 1e9)
 }
 
 /// A command that runs on `core`; on whichever there is when the machine has only one.
@@ -233,6 +250,7 @@ impl Client {
                 body.truncate(body.len() - 2);
                 Ok(String::from_utf8_lossy(&body).into_owned())
             }
+            b'*' if rest == "-1" => Ok(String::new()),
             b'*' => {
                 let count = rest.parse::<usize>().map_err(|_| bad())?;
                 let items: io::Result<Vec<String>> = (0..count).map(|_| self.reply()).collect();

@@ -102,16 +102,6 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Processor time of all threads of the server, in nanoseconds.
-fn cpu_ns(server: &Server) -> Result<u64> {
-    let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{}/task", server.pid()))? {
-        let stat = fs::read_to_string(task?.path().join("schedstat"))?;
-        total += stat.split(' ').next().unwrap_or("0").parse::<u64>()?;
-    }
-    Ok(total)
-}
-
 fn run_benchmark(server: &Server, requests: u64, args: &[String]) -> Result<Output> {
     let output = pinned(CLIENT_CORE, &in_path("redis-benchmark")?)
         .args(["--csv", "-p", &server.port.to_string(), "-n", &requests.to_string()])
@@ -125,14 +115,14 @@ fn run_load(server: &Server, load: &Load, requests: u64) -> Result<Sample> {
     if let Some(args) = &load.before {
         run_benchmark(server, requests, args)?;
     }
-    let before = cpu_ns(server)?;
+    let before = server.cpu_seconds()?;
     let output = run_benchmark(server, requests, &load.args)?;
-    let cpu_ns = cpu_ns(server)? - before;
+    let cpu_seconds = server.cpu_seconds()? - before;
     let said = String::from_utf8_lossy(&output.stdout);
     let rate = said.lines().rfind(|line| !line.starts_with("\"test\"")).unwrap_or_default();
     let rate = rate.split("\",\"").nth(1).and_then(|field| field.parse().ok());
     let failed = || format!("{}: {said}{}", load.name, String::from_utf8_lossy(&output.stderr));
-    let cpu_us = cpu_ns as f64 / 1000.0 / requests as f64;
+    let cpu_us = cpu_seconds * 1e6 / requests as f64;
     Ok(Sample { requests_per_s: rate.ok_or_else(failed)?, cpu_us })
 }
 

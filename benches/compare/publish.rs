@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Result, Server, encode};
 use crate::loads::{self, Load, VALUE_BYTES};
-use crate::{Plan, Sample, cpu_ns, print_load, run_load};
+use crate::{Plan, Sample, print_load, run_load};
 
 const RECEIVERS: u64 = 100;
 const CHANNEL: &str = "news";
@@ -69,13 +69,13 @@ fn frame(kind: &str, message: &[String]) -> Vec<u8> {
 }
 
 fn run(server: &Server, receivers: &Receivers, load: &Load, requests: u64) -> Result<Sample> {
-    let (before, started) = (cpu_ns(server)?, Instant::now());
+    let (before, started) = (server.cpu_seconds()?, Instant::now());
     run_load(server, load, requests)?;
     receivers.wait_for(requests)?;
     let delivered = (requests * RECEIVERS) as f64;
     Ok(Sample {
         requests_per_s: delivered / started.elapsed().as_secs_f64(),
-        cpu_us: (cpu_ns(server)? - before) as f64 / 1000.0 / delivered,
+        cpu_us: (server.cpu_seconds()? - before) * 1e6 / delivered,
     })
 }
 

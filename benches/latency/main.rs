@@ -3,6 +3,7 @@
 //! `cargo bench --bench latency -- --help`. Never part of `cargo test`.
 
 #[path = "../common/mod.rs"]
+#[allow(dead_code)] // the other benches use the rest
 mod common;
 
 use std::io::{Read, Write};

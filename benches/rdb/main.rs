@@ -3,7 +3,7 @@
 //! `cargo bench --bench rdb -- --help`. Never part of `cargo test`.
 
 #[path = "../common/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code)] // the other benches use the rest
 mod common;
 
 use std::fs;
@@ -154,19 +154,41 @@ fn loading_seconds(log: &Path) -> Result<f64> {
     Ok(word.ok_or_else(|| format!("no load in {text}"))?.parse()?)
 }
 
-/// Seconds of loading and of saving.
-fn round(spec: &Spec, dir: &Path, file: &Path) -> Result<(f64, f64)> {
+/// What loading and saving once took, in seconds.
+#[derive(Clone, Copy)]
+struct Took {
+    load: f64,
+    save: f64,
+    /// Of the processor, which other programs disturb less.
+    load_cpu: f64,
+    save_cpu: f64,
+}
+
+impl Took {
+    /// The least of each.
+    fn min(self, other: Took) -> Took {
+        Took {
+            load: self.load.min(other.load),
+            save: self.save.min(other.save),
+            load_cpu: self.load_cpu.min(other.load_cpu),
+            save_cpu: self.save_cpu.min(other.save_cpu),
+        }
+    }
+}
+
+fn round(spec: &Spec, dir: &Path, file: &Path) -> Result<Took> {
     let home = tempfile::tempdir_in(dir)?;
     fs::hard_link(file, home.path().join("dump.rdb"))
         .or_else(|_| fs::copy(file, home.path().join("dump.rdb")).map(drop))?;
     let log = home.path().join("server.log");
     let own = ["--dir", path(home.path())?, "--logfile", path(&log)?];
     let server = with(spec, &own).launch()?;
-    let loading = loading_seconds(&log)?;
+    let (load, load_cpu) = (loading_seconds(&log)?, server.cpu_seconds()?);
     let mut client: Client = server.client()?;
     let started = Instant::now();
     client.ask(&["SAVE"])?;
-    Ok((loading, started.elapsed().as_secs_f64()))
+    let save = started.elapsed().as_secs_f64();
+    Ok(Took { load, save, load_cpu, save_cpu: server.cpu_seconds()? - load_cpu })
 }
 
 fn main() -> Result<()> {
@@ -184,19 +206,34 @@ fn main() -> Result<()> {
         if options.only.as_ref().is_some_and(|only| only != spec.name) {
             continue;
         }
-        let mut fastest = (f64::MAX, f64::MAX);
+        let mut fastest: Option<Took> = None;
         for _ in 0..options.rounds {
-            let (load, save) = round(spec, dir.path(), &file)?;
-            println!("{:>8}: load {load:7.3} s, save {save:7.3} s", spec.name);
-            fastest = (fastest.0.min(load), fastest.1.min(save));
+            let took = round(spec, dir.path(), &file)?;
+            let Took { load, save, load_cpu, save_cpu } = took;
+            println!(
+                "{:>8}: load {load:7.3} s ({load_cpu:.2} s of CPU), save {save:7.3} s \
+                 ({save_cpu:.2} s of CPU)",
+                spec.name
+            );
+            fastest = Some(fastest.map_or(took, |other| other.min(took)));
         }
+        let fastest = fastest.ok_or("no round")?;
+        let mb = megabytes(&file)?;
+        println!(
+            "{:>8}: load {:.0} MB/s, save {:.0} MB/s",
+            spec.name,
+            mb / fastest.load,
+            mb / fastest.save
+        );
         best.push(fastest);
     }
     if let [ours, theirs] = best[..] {
         println!(
-            "speed of ours by theirs: load {:.2}, save {:.2}",
-            theirs.0 / ours.0,
-            theirs.1 / ours.1
+            "speed of ours by theirs: load {:.2}, save {:.2}; by CPU: load {:.2}, save {:.2}",
+            theirs.load / ours.load,
+            theirs.save / ours.save,
+            theirs.load_cpu / ours.load_cpu,
+            theirs.save_cpu / ours.save_cpu
         );
     }
     Ok(())

@@ -78,47 +78,25 @@ trait Place: Copy {
     fn at(self) -> usize;
 }
 
-impl Place for u8 {
-    const FIRST: Self = 0;
+macro_rules! place {
+    ($($kind:ty),*) => {$(
+        impl Place for $kind {
+            const FIRST: Self = 0;
 
-    #[inline(always)]
-    fn of(at: usize) -> Self {
-        at as u8
-    }
+            #[inline(always)]
+            fn of(at: usize) -> Self {
+                at as $kind
+            }
 
-    #[inline(always)]
-    fn at(self) -> usize {
-        self.into()
-    }
+            #[inline(always)]
+            fn at(self) -> usize {
+                self as usize
+            }
+        }
+    )*};
 }
 
-impl Place for u16 {
-    const FIRST: Self = 0;
-
-    #[inline(always)]
-    fn of(at: usize) -> Self {
-        at as u16
-    }
-
-    #[inline(always)]
-    fn at(self) -> usize {
-        self.into()
-    }
-}
-
-impl Place for u32 {
-    const FIRST: Self = 0;
-
-    #[inline(always)]
-    fn of(at: usize) -> Self {
-        at as u32
-    }
-
-    #[inline(always)]
-    fn at(self) -> usize {
-        self as usize
-    }
-}
+place!(u8, u16, u32);
 
 /// Writes the compressed form of `input` to `out`, of which the last bytes are slack, and tells its
 /// length; `None` if there is not enough room.

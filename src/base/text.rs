@@ -175,6 +175,16 @@ pub fn repr_into(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
+/// The bytes of which this is the hexadecimal form; blanks and a lone `-`, which shows that there
+/// are none, do not count.
+#[cfg(test)]
+pub fn from_hex(text: &str) -> Vec<u8> {
+    let is_digit = |c: &char| !matches!(c, ' ' | '-');
+    let digits = text.chars().filter(is_digit).map(|c| c.to_digit(16).expect("hexadecimal digits"));
+    let digits: Vec<u32> = digits.collect();
+    digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

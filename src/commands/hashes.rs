@@ -4,6 +4,7 @@
 
 use super::draws;
 use super::scan::{ElementOptions, parse_cursor};
+use super::typed::{self, reply_element};
 use crate::base::long_double::LongDouble;
 use crate::base::numbers;
 use crate::core::value_limits::of_hashes as limits;
@@ -15,7 +16,7 @@ use crate::keyspace::events::EventClass;
 use crate::keyspace::{Free, Key, Keyspace, RecordMut};
 use crate::resp::{Args, Error, Reply};
 use crate::value::hash::{Limits, Live};
-use crate::value::{Hash, NewValue, Value, ValueMut, ValueRef};
+use crate::value::{Hash, NewValue, Value};
 
 // ---- what several commands share
 
@@ -28,13 +29,7 @@ pub(super) fn read_hash<'k>(
 ) -> Result<Option<Live<'k>>, Error> {
     keyspace.expire_fields_to_read(db, key);
     let clock = keyspace.field_clock();
-    match keyspace.lookup_read(db, key) {
-        Some(record) => match record.value() {
-            ValueRef::Hash(hash) => Ok(Some(Live::new(hash, clock))),
-            _ => Err(Error::WrongType),
-        },
-        None => Ok(None),
-    }
+    Ok(typed::read(keyspace, db, key)?.map(|hash| Live::new(hash, clock)))
 }
 
 /// The hash at a key, to be changed. None of the fields is left whose time is over.
@@ -59,10 +54,7 @@ pub(super) fn write_hash<'k, 'f>(
 
 #[inline]
 fn hash_mut(record: RecordMut<'_>) -> Result<&mut Hash, Error> {
-    match record.into_boxed_mut() {
-        Some(ValueMut::Hash(hash)) => Ok(hash),
-        _ => Err(Error::WrongType),
-    }
+    typed::of_record_mut(record)
 }
 
 /// Changes the hash at the command's key. Where there is none it is made: unless it fails, `change`
@@ -93,14 +85,6 @@ fn changed(ctx: &mut Context<'_>, event: &'static str, fields: usize) {
     keyspace.signal_modified(db, &key);
     keyspace.notify(EventClass::HASH, event, db, &key);
     keyspace.dirty += fields as u64;
-}
-
-#[inline]
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Int(n) => reply.bulk_int(n),
-        Element::Bytes(bytes) => reply.bulk(bytes),
-    }
 }
 
 pub(super) fn reply_value(reply: &mut Reply, value: Option<Element<'_>>) {

@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
+use super::typed::{self, reply_element};
 use crate::core::value_limits::of_lists as limits;
-use crate::data::listpack::{Element, Needle};
+use crate::data::listpack::Needle;
 use crate::dispatch::cursor::{parse_i64, parse_range};
 use crate::dispatch::declare::*;
 use crate::dispatch::{Context, Cursor};
@@ -14,31 +15,17 @@ use crate::keyspace::events::EventClass;
 use crate::keyspace::{Free, Key, RecordMut};
 use crate::resp::{Error, Reply};
 use crate::value::list::{Changed, Direction, End, Limits, Side};
-use crate::value::{List, NewValue, Record, Value, ValueMut, ValueRef};
+use crate::value::{List, NewValue, Record, Value};
 
 // ---- what several commands share
 
 fn list_of(record: &Record) -> Result<&List, Error> {
-    match record.value() {
-        ValueRef::List(list) => Ok(list),
-        _ => Err(Error::WrongType),
-    }
+    typed::of_record(record)
 }
 
 #[inline]
 pub(super) fn list_mut(record: RecordMut<'_>) -> Result<&mut List, Error> {
-    match record.into_boxed_mut() {
-        Some(ValueMut::List(list)) => Ok(list),
-        _ => Err(Error::WrongType),
-    }
-}
-
-#[inline]
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Bytes(bytes) => reply.bulk(bytes),
-        Element::Int(n) => reply.bulk_int(n),
-    }
+    typed::of_record_mut(record)
 }
 
 /// Replies with an array of elements from an index on; so many must be there.

@@ -43,6 +43,7 @@ mod string_options;
 pub mod strings;
 mod tracking;
 pub mod transactions;
+mod typed;
 pub mod zset_algebra;
 pub mod zset_blocking;
 pub mod zset_pops;

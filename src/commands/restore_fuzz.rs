@@ -16,6 +16,7 @@ use std::env;
 use std::io;
 
 use crate::base::rng::Rng;
+use crate::base::text::from_hex;
 use crate::base::{alloc, crc64};
 use crate::config::Config;
 use crate::core::loading::{Loaded, Loader, Twins};
@@ -188,8 +189,7 @@ fn payloads(bench: &mut Bench) -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     for line in VECTORS.iter().flat_map(|lines| lines.lines()) {
         let digits = line.rsplit('\t').next().expect("a column");
-        let digits: Vec<u32> = digits.chars().map(|c| c.to_digit(16).expect("hex")).collect();
-        let bytes: Vec<u8> = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect();
+        let bytes = from_hex(digits);
         found.push(bytes[..bytes.len() - FOOTER_BYTES].to_vec());
     }
     for compress in ["no", "yes"] {

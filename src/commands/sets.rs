@@ -5,8 +5,9 @@
 use super::draws;
 use super::scan::{ElementOptions, parse_cursor};
 use super::set_algebra::*;
+use super::typed;
+pub(super) use super::typed::reply_element as reply_member;
 use crate::core::value_limits::of_sets as limits;
-use crate::data::listpack::Element;
 use crate::dispatch::Context;
 use crate::dispatch::cursor::parse_range;
 use crate::dispatch::declare::*;
@@ -14,7 +15,7 @@ use crate::keyspace::events::EventClass;
 use crate::keyspace::{Expiry, Free, Key, Keyspace, RecordMut};
 use crate::resp::{Error, Reply};
 use crate::value::set::{Limits, algebra};
-use crate::value::{Encoding, NewValue, Set, Value, ValueMut, ValueRef};
+use crate::value::{Encoding, NewValue, Set, Value};
 
 /// Above this many times as many members as remain, SPOP moves those that remain instead of taking
 /// out the others (Redis: SPOP_MOVE_STRATEGY_MUL).
@@ -29,13 +30,7 @@ pub(super) fn read_set<'k>(
     db: usize,
     key: &Key<'_>,
 ) -> Result<Option<&'k Set>, Error> {
-    match keyspace.lookup_read(db, key) {
-        Some(record) => match record.value() {
-            ValueRef::Set(set) => Ok(Some(set)),
-            _ => Err(Error::WrongType),
-        },
-        None => Ok(None),
-    }
+    typed::read(keyspace, db, key)
 }
 
 /// The set at a key, to be changed.
@@ -50,19 +45,7 @@ fn write_set<'k>(
 
 #[inline]
 fn set_mut(record: RecordMut<'_>) -> Result<&mut Set, Error> {
-    match record.into_boxed_mut() {
-        Some(ValueMut::Set(set)) => Ok(set),
-        _ => Err(Error::WrongType),
-    }
-}
-
-/// Replies with one member.
-#[inline]
-pub(super) fn reply_member(reply: &mut Reply, member: Element<'_>) {
-    match member {
-        Element::Int(n) => reply.bulk_int(n),
-        Element::Bytes(bytes) => reply.bulk(bytes),
-    }
+    typed::of_record_mut(record)
 }
 
 /// Removes the key of a set that has lost its last member, and reports that.

@@ -22,6 +22,7 @@ use info::{xinfo_consumers, xinfo_groups, xinfo_help, xinfo_stream};
 use pending::xpending;
 use read::{xread, xreadgroup};
 
+use super::typed;
 use crate::dispatch::Context;
 use crate::dispatch::cursor::parse_i64;
 use crate::dispatch::declare::*;
@@ -29,23 +30,17 @@ use crate::keyspace::events::EventClass;
 use crate::keyspace::{Key, RecordMut};
 use crate::resp::Error;
 use crate::value::stream::Id;
-use crate::value::{Record, Stream, ValueMut, ValueRef};
+use crate::value::{Record, Stream};
 
 // ---- what several commands share
 
 fn stream_of(record: &Record) -> Result<&Stream, Error> {
-    match record.value() {
-        ValueRef::Stream(stream) => Ok(stream),
-        _ => Err(Error::WrongType),
-    }
+    typed::of_record(record)
 }
 
 #[inline]
 fn stream_mut(record: RecordMut<'_>) -> Result<&mut Stream, Error> {
-    match record.into_boxed_mut() {
-        Some(ValueMut::Stream(stream)) => Ok(stream),
-        _ => Err(Error::WrongType),
-    }
+    typed::of_record_mut(record)
 }
 
 /// The bytes as an error shows them: up to the first zero, as C does.

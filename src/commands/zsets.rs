@@ -7,6 +7,8 @@
 use std::ops::Range;
 
 use super::scan::{ElementOptions, parse_cursor};
+use super::typed;
+pub(super) use super::typed::reply_element as reply_member;
 use crate::base::numbers;
 use crate::core::value_limits::of_zsets as limits;
 use crate::data::listpack::{Element, Listpack};
@@ -18,7 +20,7 @@ use crate::keyspace::{Free, Key, Keyspace, RecordMut};
 use crate::resp::{Args, Error, Reply};
 use crate::value::zset::range::NoBound;
 use crate::value::zset::{Change, LexRange, ScoreRange};
-use crate::value::{NewValue, Value, ValueMut, ValueRef, Zset};
+use crate::value::{NewValue, Value, Zset};
 
 // ---- what several commands share
 
@@ -29,31 +31,13 @@ pub(super) fn read_zset<'k>(
     db: usize,
     key: &Key<'_>,
 ) -> Result<Option<&'k Zset>, Error> {
-    match keyspace.lookup_read(db, key) {
-        Some(record) => match record.value() {
-            ValueRef::Zset(zset) => Ok(Some(zset)),
-            _ => Err(Error::WrongType),
-        },
-        None => Ok(None),
-    }
+    typed::read(keyspace, db, key)
 }
 
 /// The sorted set of a record, to be changed.
 #[inline]
 pub(super) fn zset_mut(record: RecordMut<'_>) -> Result<&mut Zset, Error> {
-    match record.into_boxed_mut() {
-        Some(ValueMut::Zset(zset)) => Ok(zset),
-        _ => Err(Error::WrongType),
-    }
-}
-
-/// Replies with one member.
-#[inline]
-pub(super) fn reply_member(reply: &mut Reply, member: Element<'_>) {
-    match member {
-        Element::Int(n) => reply.bulk_int(n),
-        Element::Bytes(bytes) => reply.bulk(bytes),
-    }
+    typed::of_record_mut(record)
 }
 
 /// Replies with members in the order they come in, with their scores if they are asked for.

@@ -244,6 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::text::from_hex;
 
     /// What Redis 7.2.6 stores for the integers, in hex, without what DUMP adds.
     const VECTORS: &[(&[i64], &str)] = &[
@@ -253,11 +254,6 @@ mod tests {
         (&[1, i64::MAX], "0800000002000000 0100000000000000 ffffffffffffff7f"),
         (&[i64::MIN, 0], "0800000002000000 0000000000000080 0000000000000000"),
     ];
-
-    fn from_hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-        digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
-    }
 
     #[test]
     fn bytes_are_those_of_redis() {

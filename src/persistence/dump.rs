@@ -47,6 +47,7 @@ pub enum Checksum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::text::from_hex;
     use crate::persistence::rdb::{Corrupt, ReadLimits};
     use crate::value::{NewValue, Record};
     use proptest::prelude::*;
@@ -57,11 +58,6 @@ mod tests {
     /// What it dumps of other types: a name, and the payload.
     const OTHERS: &str = include_str!("../../tests/data/dump-others-7.2.tsv");
     const LIMITS: ReadLimits = ReadLimits { string_bytes_max: 1 << 20, ..ReadLimits::DEFAULT };
-
-    fn from_hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16).expect("hex")).collect();
-        digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
-    }
 
     fn vectors() -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
         STRINGS.lines().map(|line| {

@@ -6,6 +6,7 @@
 
 pub mod cluster;
 pub mod program;
+pub mod values;
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,7 +1,7 @@
 //! Ids of stream entries as arguments and in replies, and entries in replies.
 
+use super::super::typed::reply_element;
 use crate::base::numbers;
-use crate::data::listpack::Element;
 use crate::resp::{Error, Reply};
 use crate::value::stream::{Entry, Id, NewId};
 
@@ -90,14 +90,6 @@ pub(super) fn parse_end(arg: &[u8]) -> Result<Id, Error> {
 #[inline]
 pub(super) fn reply_id(reply: &mut Reply, id: Id) {
     reply.bulk(&id.text());
-}
-
-#[inline]
-fn reply_element(reply: &mut Reply, element: Element<'_>) {
-    match element {
-        Element::Bytes(bytes) => reply.bulk(bytes),
-        Element::Int(n) => reply.bulk_int(n),
-    }
 }
 
 /// An entry's id, and its fields and values by turns.

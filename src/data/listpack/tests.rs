@@ -3,15 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::text::from_hex;
 
 /// What Redis 7.2.6 stores for elements: these in hex (`-` for the empty one, or a byte and how
 /// often it stands there), and the listpack.
 const VECTORS: &str = include_str!("../../../tests/data/listpacks-7.2.tsv");
-
-fn from_hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16).expect("hex")).collect();
-    digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
-}
 
 fn word(text: &str) -> Vec<u8> {
     match text.split_once('x') {

@@ -113,7 +113,8 @@ fn built(quicklist: Quicklist, limits: ReadLimits) -> Result<List, Corrupt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::persistence::rdb::value;
+    use crate::base::text::from_hex;
+    use crate::persistence::rdb::{tests, value};
     use crate::value::list::{Direction, Limits};
     use crate::value::{NewValue, Value, ValueRef};
     use proptest::prelude::*;
@@ -121,7 +122,6 @@ mod tests {
     /// What Redis 7.2.6 dumps of lists: list-max-listpack-size, list-compress-depth and the packed
     /// threshold, the elements in hex, and the payload.
     const VECTORS: &str = include_str!("../../../tests/data/dump-lists-7.2.tsv");
-    const FOOTER_BYTES: usize = 10;
 
     struct Vector {
         limits: ReadLimits,
@@ -129,27 +129,19 @@ mod tests {
         body: Vec<u8>,
     }
 
-    fn from_hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16).expect("hex")).collect();
-        digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
-    }
-
     fn vectors() -> Vec<Vector> {
-        let parse = |line: &str| {
-            let columns: Vec<&str> = line.split('\t').collect();
+        let parse = |(columns, body): (Vec<&str>, Vec<u8>)| {
             let numbers: Vec<i32> =
                 columns[0].split(' ').map(|n| n.parse().expect("a number")).collect();
             let large_bytes = if numbers[2] == 0 { 1 << 30 } else { numbers[2] as usize };
             let list = Limits { fill: numbers[0], compress_depth: numbers[1] as u32, large_bytes };
-            let mut body = from_hex(columns[2]);
-            body.truncate(body.len() - FOOTER_BYTES);
             Vector {
                 limits: ReadLimits { string_bytes_max: 1 << 20, list, ..ReadLimits::DEFAULT },
                 elements: columns[1].split(',').map(from_hex).collect(),
                 body,
             }
         };
-        VECTORS.lines().map(parse).collect()
+        tests::vectors(VECTORS).map(parse).collect()
     }
 
     fn read(mut bytes: &[u8], limits: ReadLimits) -> Result<List, Corrupt> {

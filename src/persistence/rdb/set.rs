@@ -64,7 +64,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::persistence::rdb::value;
+    use crate::base::text::from_hex;
+    use crate::persistence::rdb::{tests, value};
     use crate::value::set::Limits;
     use crate::value::{NewValue, Value, ValueRef};
 
@@ -72,26 +73,16 @@ mod tests {
     /// and the payload, once compressed and once not where that differs.
     const VECTORS: &str = include_str!("../../../tests/data/dump-sets-7.2.tsv");
     const LIMITS: ReadLimits = ReadLimits { string_bytes_max: 1 << 20, ..ReadLimits::DEFAULT };
-    /// Bytes of a payload behind the value.
-    const FOOTER_BYTES: usize = 10;
-
-    fn from_hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-        digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
-    }
 
     /// Encoding, set and bytes.
     fn vectors() -> Vec<(&'static str, Set, Vec<u8>)> {
-        let vector = |line: &'static str| {
-            let mut columns = line.split('\t');
-            let mut column = || columns.next().expect("three columns");
-            let (encoding, members, payload) = (column(), column(), from_hex(column()));
-            let members: Vec<_> = members.split(' ').map(from_hex).collect();
+        let vector = |(columns, value): (Vec<&'static str>, Vec<u8>)| {
+            let members: Vec<_> = columns[1].split(' ').map(from_hex).collect();
             let mut set = Set::for_members(&members[0], members.len(), Limits::DEFAULT);
             members.iter().for_each(|member| assert!(set.add(member, Limits::DEFAULT)));
-            (encoding, set, payload[..payload.len() - FOOTER_BYTES].to_vec())
+            (columns[0], set, value)
         };
-        VECTORS.lines().map(vector).collect()
+        tests::vectors(VECTORS).map(vector).collect()
     }
 
     fn read(mut bytes: &[u8], limits: ReadLimits) -> Result<Set, Corrupt> {

@@ -188,7 +188,7 @@ fn read_consumer(
 
 #[cfg(test)]
 mod tests {
-    use super::super::value;
+    use super::super::{tests, value};
     use super::*;
     use crate::base::rng::Rng;
     use crate::value::stream::Limits;
@@ -203,12 +203,7 @@ mod tests {
 
     /// Name, and the value without the payload's footer.
     fn vectors() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
-        PAYLOADS.lines().map(|line| {
-            let columns: Vec<_> = line.split('\t').collect();
-            let digits: Vec<_> = columns[2].chars().map(|c| c.to_digit(16).expect("hex")).collect();
-            let bytes = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8);
-            (columns[0], bytes.take(digits.len() / 2 - 10).collect())
-        })
+        tests::vectors(PAYLOADS).map(|(columns, value)| (columns[0], value))
     }
 
     fn vector(wanted: &str) -> Vec<u8> {

@@ -11,6 +11,7 @@ use super::reader::{Checksum, Damage, Item, Reader};
 use super::writer::{Accesses, FileOptions, write_file};
 use super::{Corrupt, ReadLimits, VERSION_MAX};
 use crate::base::crc64;
+use crate::base::text::from_hex;
 use crate::keyspace::{AccessMode, Keyspace};
 use crate::value::{NewValue, Record};
 
@@ -20,6 +21,20 @@ const PLAIN: &[u8] = include_bytes!("../../../tests/data/rdb/strings-7.2.rdb");
 const LRU: &[u8] = include_bytes!("../../../tests/data/rdb/strings-7.2-lru.rdb");
 const LFU: &[u8] = include_bytes!("../../../tests/data/rdb/strings-7.2-lfu.rdb");
 const OLDER: &[u8] = include_bytes!("../../../tests/data/rdb/strings-7.0.rdb");
+
+/// Bytes of a payload behind the value.
+const FOOTER_BYTES: usize = 10;
+
+/// What lines of payloads of real servers say: their columns, of which the last is the payload in
+/// hex, and the value in it, with its type.
+pub(super) fn vectors(lines: &'static str) -> impl Iterator<Item = (Vec<&'static str>, Vec<u8>)> {
+    lines.lines().map(|line| {
+        let columns: Vec<_> = line.split('\t').collect();
+        let mut value = from_hex(columns[columns.len() - 1]);
+        value.truncate(value.len() - FOOTER_BYTES);
+        (columns, value)
+    })
+}
 
 type Keys = BTreeMap<(u64, Vec<u8>), (Vec<u8>, Option<i64>)>;
 

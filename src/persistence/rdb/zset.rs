@@ -109,7 +109,7 @@ fn of_listpack(pairs: Listpack, limits: ReadLimits) -> Result<Zset, Corrupt> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::value;
+    use super::super::{tests, value};
     use super::*;
     use crate::base::rng::Rng;
     use crate::value::{Encoding, NewValue, Value, ValueRef};
@@ -123,12 +123,7 @@ mod tests {
 
     /// Name, encoding, and the value without the payload's footer.
     fn vectors() -> impl Iterator<Item = (&'static str, &'static str, Vec<u8>)> {
-        PAYLOADS.lines().map(|line| {
-            let columns: Vec<_> = line.split('\t').collect();
-            let digits: Vec<_> = columns[3].chars().map(|c| c.to_digit(16).expect("hex")).collect();
-            let bytes = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8);
-            (columns[0], columns[1], bytes.take(digits.len() / 2 - 10).collect())
-        })
+        tests::vectors(PAYLOADS).map(|(columns, value)| (columns[0], columns[1], value))
     }
 
     fn read(mut bytes: &[u8]) -> Result<Zset, Corrupt> {
