@@ -73,7 +73,11 @@ impl NodesFile {
             Ok(file)
         });
         match written {
-            Ok(file) => self.locked = file,
+            Ok(file) => {
+                let old = std::mem::replace(&mut self.locked, file);
+                // As in `drop`: a child may hold it.
+                let _ = old.unlock();
+            }
             Err(error) => {
                 // It may never have come into being.
                 let _ = fs::remove_file(&new);
