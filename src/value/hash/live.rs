@@ -8,6 +8,9 @@ use super::Hash;
 use crate::base::rng::Rng;
 use crate::data::listpack::Element;
 
+/// So many fields are picked at random before all are looked at for one that is not over.
+const TRIES_PER_PICK: usize = 100;
+
 /// A hash at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Live<'a> {
@@ -37,7 +40,7 @@ impl<'a> Live<'a> {
 
     /// Whether there is no field.
     pub fn is_empty(self) -> bool {
-        self.len() == 0
+        if self.clock.is_none() { self.hash.is_empty() } else { self.iter().next().is_none() }
     }
 
     /// The value of a field.
@@ -92,11 +95,30 @@ impl<'a> Live<'a> {
         if self.clock.is_none() {
             return self.hash.pick(rng, count, visit);
         }
-        let all: Vec<_> = self.iter().collect();
-        for _ in 0..if all.is_empty() { 0 } else { count } {
+        let mut all: Option<Vec<_>> = None;
+        for _ in 0..count {
+            let lucky = if all.is_none() { self.pick_lucky(rng) } else { None };
+            if let Some((field, value)) = lucky {
+                visit(field, value);
+                continue;
+            }
+            // Almost all are over: those that are not have to be found.
+            let all = all.get_or_insert_with(|| self.iter().collect());
+            if all.is_empty() {
+                return;
+            }
             let (field, value) = all[rng.below(all.len() as u64) as usize];
             visit(field, value);
         }
+    }
+
+    /// One of the fields that are not over, if it is met soon among all.
+    fn pick_lucky(self, rng: &mut Rng) -> Option<(Element<'a>, Element<'a>)> {
+        (0..TRIES_PER_PICK).find_map(|_| {
+            let mut found = None;
+            self.hash.pick(rng, 1, |field, value| found = Some((field, value)));
+            found.filter(|(field, _)| self.contains(field.bytes(&mut itoa::Buffer::new())))
+        })
     }
 
     /// As [`Hash::sample`].
