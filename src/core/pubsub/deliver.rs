@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{Kind, Topics};
+use super::{Kind, Pubsub, Topics};
 use crate::base::glob;
 use crate::base::limits::{
     KEPT_PUSHES_BYTES_MAX, SHARED_OVERFLOW_BYTES_MIN, SHARED_PUSH_BYTES_MIN,
@@ -115,6 +115,20 @@ impl Client {
 }
 
 impl Core {
+    /// What sends pushes while a command runs, and, to be read meanwhile, who is subscribed.
+    fn outbox(&mut self, running: Running) -> (Outbox<'_>, &Pubsub) {
+        let outbox = Outbox {
+            clients: &mut self.clients,
+            pending_pushes: &mut self.pending_pushes,
+            own_pushes: &mut self.own_pushes,
+            limits: &self.config.client_output_buffer_limit,
+            now_seconds: self.now.seconds(),
+            running,
+            overfull: Vec::new(),
+        };
+        (outbox, &self.pubsub)
+    }
+
     /// Hands a message to all subscribers of a channel, and of patterns that match it; how many
     /// got it (Redis: pubsubPublishMessage).
     pub fn publish(
@@ -124,16 +138,8 @@ impl Core {
         channel: &[u8],
         message: &[u8],
     ) -> usize {
-        let [channels, patterns, shard_channels] = &self.pubsub.kinds;
-        let mut outbox = Outbox {
-            clients: &mut self.clients,
-            pending_pushes: &mut self.pending_pushes,
-            own_pushes: &mut self.own_pushes,
-            limits: &self.config.client_output_buffer_limit,
-            now_seconds: self.now.seconds(),
-            running,
-            overfull: Vec::new(),
-        };
+        let (mut outbox, pubsub) = self.outbox(running);
+        let [channels, patterns, shard_channels] = &pubsub.kinds;
         let count = if sharded {
             let parts = [&b"smessage"[..], channel, message];
             send_to_all(&mut outbox, shard_channels.receivers(channel), &parts)
@@ -188,15 +194,7 @@ impl Core {
     /// Sends a push to one client, behind the reply of the command that runs if it is the client's
     /// own.
     pub fn push_to(&mut self, running: Running, token: usize, push: &mut Push<'_>) {
-        let mut outbox = Outbox {
-            clients: &mut self.clients,
-            pending_pushes: &mut self.pending_pushes,
-            own_pushes: &mut self.own_pushes,
-            limits: &self.config.client_output_buffer_limit,
-            now_seconds: self.now.seconds(),
-            running,
-            overfull: Vec::new(),
-        };
+        let (mut outbox, _) = self.outbox(running);
         outbox.send(token, push);
         if !outbox.overfull.is_empty() {
             self.check_output_limits(token);
