@@ -204,8 +204,10 @@ impl Search {
 /// XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]
 pub(in crate::commands) fn xautoclaim(ctx: &mut Context<'_>) -> Result<(), Error> {
     let (key, db, now) = (ctx.key(1), ctx.client.db, ctx.now_ms() as i64);
+    // The key is looked up before the arguments are read, whose errors nevertheless come first.
+    let found = check_group(ctx, &key);
     let search = Search::parse(ctx)?;
-    check_group(ctx, &key)?;
+    found?;
     let Some(record) = ctx.core.keyspace.edit(db, &key) else { return Ok(()) };
     let Some((group, log, _)) = stream_mut(record)?.group_mut(ctx.args.at(2)) else {
         return Ok(());
