@@ -13,6 +13,7 @@ pub mod keyspace;
 pub mod node;
 pub mod persistence;
 pub mod resp;
+pub mod scripting;
 pub mod value;
 
 pub use config::Config;

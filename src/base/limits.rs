@@ -121,6 +121,22 @@ pub const RDB_SYNC_PIECES: u64 = 16;
 /// Bytes of an RDB file that are read, or written, at once, unless a value is longer.
 pub const RDB_PIECE_BYTES: usize = 64 * 1024;
 
+/// How deep the tables may be nested that a script returns (Redis: what Lua's stack has room for).
+pub const SCRIPT_REPLY_DEPTH_MAX: usize = 1000;
+/// Instructions of a script between two looks at the clock.
+pub const SCRIPT_INSTRUCTIONS_PER_TICK: u32 = 100_000;
+/// Arguments of a script that go by Lua's stack; more of them become tables before.
+pub const SCRIPT_ARGS_ON_STACK: usize = 64;
+/// Longest time that a function library may take to register its functions (Redis:
+/// LOAD_TIMEOUT_MS).
+pub const LIBRARY_LOAD_MS: u64 = 500;
+/// How deep cjson follows tables, and what is to become tables.
+pub const CJSON_DEPTH_MAX: usize = 1000;
+/// How deep what cmsgpack makes tables of may be nested.
+pub const CMSGPACK_UNPACK_DEPTH_MAX: usize = 1000;
+/// How deep cmsgpack follows tables (Redis: LUACMSGPACK_MAX_NESTING).
+pub const CMSGPACK_DEPTH_MAX: usize = 16;
+
 const _: () = assert!(LAZYFREE_THRESHOLD < FREE_NOW_EFFORT_MAX);
 const _: () = assert!(BIG_ARG_BYTES <= BIG_ARG_RESERVE_BYTES);
 const _: () = assert!(UNAUTHENTICATED_BULK_BYTES_MAX < BIG_ARG_BYTES as i64);

@@ -305,7 +305,11 @@ pub fn write_shortest(out: &mut Vec<u8>, value: f64) {
 /// Appends a double as C's `%.17g` does: 17 digits without zeros at the end, and an exponent where
 /// that is below -4 or beyond the digits.
 pub fn write_general(out: &mut Vec<u8>, value: f64) {
-    const DIGITS: i32 = 17;
+    write_general_to(out, value, 17);
+}
+
+/// As [`write_general`], with so many digits at most.
+pub fn write_general_to(out: &mut Vec<u8>, value: f64, digits_max: usize) {
     if !value.is_finite() || value == 0.0 {
         return write_double(out, value);
     }
@@ -313,13 +317,13 @@ pub fn write_general(out: &mut Vec<u8>, value: f64) {
         out.push(b'-');
     }
     // One digit, a point, and the others.
-    let text = format!("{:.16e}", value.abs());
+    let text = format!("{:.*e}", digits_max.max(1) - 1, value.abs());
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_digit).collect();
     let kept = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
     let mut digits = &digits[..kept];
-    let scientific = !(-4..DIGITS).contains(&exponent);
+    let scientific = !(-4..digits_max.max(1) as i32).contains(&exponent);
     let whole = if scientific { 1 } else { usize::try_from(exponent + 1).unwrap_or(0) };
     if whole == 0 {
         out.extend_from_slice(b"0.");

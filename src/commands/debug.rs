@@ -57,6 +57,7 @@ const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Subcommand)] = &[
     ("SDSLEN", 3..=3, inspect::sdslen),
     ("SEGFAULT", ANY_ARGS, segfault),
     ("SET-ACTIVE-EXPIRE", 3..=3, settings::set_active_expire),
+    ("SET-DISABLE-DENY-SCRIPTS", 3..=3, settings::set_disable_deny_scripts),
     ("SET-SKIP-CHECKSUM-VALIDATION", 3..=3, settings::set_skip_checksum_validation),
     ("SLEEP", 3..=3, sleep),
     ("STRINGMATCH-TEST", 2..=2, stringmatch_test),

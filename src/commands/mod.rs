@@ -14,6 +14,7 @@ pub mod debug;
 mod draws;
 pub mod dump;
 mod expire;
+pub mod functions;
 pub mod geo;
 pub mod hash_fields;
 pub mod hashes;
@@ -33,6 +34,7 @@ pub mod replication;
 #[cfg(test)]
 mod restore_fuzz;
 mod scan;
+pub mod scripting;
 pub mod server;
 mod set_algebra;
 pub mod sets;
@@ -67,6 +69,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     dump::COMMANDS,
+    functions::COMMANDS,
     geo::COMMANDS,
     hash_fields::COMMANDS,
     hashes::COMMANDS,
@@ -79,6 +82,7 @@ pub const FAMILIES: &[&[Command]] = &[
     pubsub::COMMANDS,
     migrate::COMMANDS,
     replication::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
     slowlog::COMMANDS,

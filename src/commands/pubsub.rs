@@ -107,7 +107,7 @@ pub fn spublish(ctx: &mut Context<'_>) -> Result<(), Error> {
 /// count.
 fn publish_to(ctx: &mut Context<'_>, sharded: bool) -> Result<(), Error> {
     let (channel, message) = (ctx.args.at(1), ctx.args.at(2));
-    let running = Some(ctx.client.reply.protocol);
+    let running = Some(ctx.client.push_protocol());
     let receivers = ctx.core.publish(running, sharded, channel, message);
     if let Some(cluster) = ctx.core.cluster.as_deref_mut() {
         cluster.publish(sharded, channel, message);

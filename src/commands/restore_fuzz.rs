@@ -21,7 +21,7 @@ use crate::base::{alloc, crc64};
 use crate::config::Config;
 use crate::core::loading::{Loaded, Loader, Twins};
 use crate::core::{Client, ClientId, Core, Now};
-use crate::dispatch::{Table, execute};
+use crate::dispatch::{Around, Table, execute};
 use crate::keyspace::Free;
 use crate::persistence::check_rdb;
 use crate::resp::OwnedArgs;
@@ -84,7 +84,13 @@ impl Bench {
         let args = args.args();
         let entry = self.table.lookup(args)?;
         let request = execute::prepare(&self.core, self.table, args);
-        execute::call(&mut self.core, &mut self.client, self.table, entry, &request);
+        execute::call(
+            &mut self.core,
+            &mut self.client,
+            &mut Around::only(self.table),
+            entry,
+            &request,
+        );
         self.client.blocked = None;
         self.core.effects.clear();
         let output = &mut self.client.reply.output;

@@ -4,9 +4,9 @@ use crate::core::client::ClientFlags;
 use crate::core::effects::Shutdown;
 use crate::core::info::Sections;
 use crate::core::{Core, Effect};
-use crate::dispatch::Context;
 use crate::dispatch::cursor::parse_i64;
 use crate::dispatch::declare::*;
+use crate::dispatch::{Context, scripts};
 use crate::keyspace::Free;
 use crate::resp::Error;
 
@@ -112,6 +112,11 @@ pub fn shutdown(ctx: &mut Context<'_>) -> Result<(), Error> {
     if !how.now && ctx.client.is(ClientFlags::DENY_BLOCKING) {
         let words = "SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client";
         return Err(Error::err(words));
+    }
+    if !how.nosave
+        && let Some(busy) = scripts::busy_error(ctx.core)
+    {
+        return Err(busy);
     }
     ctx.core.effects.push(Effect::Shutdown { client: ctx.client.id, how });
     Ok(())

@@ -11,6 +11,7 @@ use super::computed::{self, Computed};
 use super::hashes::read_hash;
 use crate::base::numbers;
 use crate::core::Core;
+use crate::core::client::ClientFlags;
 use crate::core::value_limits::of_lists;
 use crate::data::listpack::Element;
 use crate::data::quicklist::Quicklist;
@@ -338,7 +339,8 @@ fn load(
             options.window(list.len())
         }
         Some(ValueRef::Set(set)) => {
-            if options.order.unsorted && options.store.is_some() {
+            let comparable = options.store.is_some() || ctx.client.is(ClientFlags::SCRIPT);
+            if options.order.unsorted && comparable {
                 // A set has no order that replicas would agree on.
                 options.order = Order { alpha: true, by: None, unsorted: false, descending };
             }

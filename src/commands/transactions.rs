@@ -42,7 +42,7 @@ pub fn exec(ctx: &mut Context<'_>) -> Result<(), Error> {
         return Ok(());
     }
     ctx.client.reply.array(open.queue.len());
-    transaction::run(ctx.core, ctx.client, ctx.table, &open);
+    transaction::run(ctx, &open);
     // The last command of the queue may have left marks of its own.
     ctx.core.redacted.clear();
     Ok(())

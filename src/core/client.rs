@@ -6,7 +6,7 @@ use super::CommandId;
 use super::blocking::KeptCommand;
 use super::tracking::ClientTracking;
 use crate::config::OutputClass;
-use crate::resp::{OwnedArgs, Reply};
+use crate::resp::{OwnedArgs, Protocol, Reply};
 
 /// Never reused while the process runs; the first client has 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +54,8 @@ bitflags! {
         const ANNOUNCED_REPLICA = 1 << 17;
         /// Has a subscription of any kind.
         const PUBSUB = 1 << 18;
+        /// Its script is running: what is called now is called by that.
+        const SCRIPT = 1 << 19;
     }
 }
 
@@ -137,6 +139,8 @@ pub struct Client {
     pub db: usize,
     /// Where replies go.
     pub reply: Reply,
+    /// The protocol that it speaks itself while its script has another.
+    pub script_caller: Option<Protocol>,
     /// Properties.
     pub flags: ClientFlags,
     /// CLIENT SETNAME.
@@ -184,6 +188,7 @@ impl Client {
             local: Box::default(),
             db: 0,
             reply: Reply::default(),
+            script_caller: None,
             flags: ClientFlags::empty(),
             name: None,
             lib_name: None,
@@ -227,6 +232,12 @@ impl Client {
             Some(Blocked::OnKeys(kept) | Blocked::Held(kept)) => Some(kept),
             Some(Blocked::Postponed | Blocked::Sync) | None => None,
         }
+    }
+
+    /// The protocol of what is pushed to it.
+    #[inline]
+    pub fn push_protocol(&self) -> Protocol {
+        self.script_caller.unwrap_or(self.reply.protocol)
     }
 
     /// Whether it connected from this machine.

@@ -19,6 +19,8 @@ pub struct DebugSettings {
     /// DEBUG QUICKLIST-PACKED-THRESHOLD: elements of lists of at least so many bytes have a node of
     /// their own.
     pub list_large_bytes: usize,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run commands that are not made for them.
+    pub scripts_may_all: bool,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
     pub payload_checksum: Checksum,
 }
@@ -36,6 +38,7 @@ impl Default for DebugSettings {
             reply_resizing: true,
             dropped_packet_kind: None,
             list_large_bytes: LARGE_BYTES,
+            scripts_may_all: false,
             payload_checksum: Checksum::default(),
         }
     }

@@ -45,6 +45,8 @@ pub enum LoadError {
         /// Databases that there are.
         databases: usize,
     },
+    /// A function library cannot be loaded; why.
+    Function(String),
     /// It has a key twice.
     Duplicate {
         /// The key.
@@ -63,6 +65,7 @@ impl fmt::Display for LoadError {
                 "Data file was created with a Redis server configured to handle more than \
                  {databases} databases"
             ),
+            LoadError::Function(words) => write!(f, "Failed creating the library: {words}"),
             LoadError::Duplicate { key, db } => {
                 let key = String::from_utf8_lossy(&repr(&key[..key.len().min(128)])).into_owned();
                 write!(f, "RDB has duplicated key {key} in DB {db}")
@@ -122,7 +125,6 @@ impl<R: Read> Loader<R> {
             loaded_bytes: 0,
             file_used_memory: 0,
         });
-        core.snapshots.functions.clear();
         (core.snapshots.load_keys_expired, core.snapshots.load_keys_loaded) = (0, 0);
         Ok(Loader { reader, db: 0, keys: 0, empty: 0, twins })
     }
@@ -173,7 +175,10 @@ impl<R: Read> Loader<R> {
                 self.db = db.ok_or(LoadError::Database { databases })?;
             }
             Ok(Item::Aux { name, value }) => note_fact(core, name, value),
-            Ok(Item::Function(library)) => core.snapshots.functions.push(library.to_vec()),
+            Ok(Item::Function(text)) => {
+                let replace = self.twins == Twins::Replaced;
+                core.scripts.load_library(text, replace).map_err(LoadError::Function)?;
+            }
             Ok(Item::EmptyKey(key)) => {
                 self.empty += 1;
                 if self.empty <= EMPTY_KEYS_LOGGED {
@@ -281,10 +286,6 @@ fn end(core: &mut Core, checksum: Checksum, empty: u64) {
         log::info!("RDB file was saved with checksum disabled: no check performed.");
     }
     let snapshots = &core.snapshots;
-    if !snapshots.functions.is_empty() {
-        let count = snapshots.functions.len();
-        log::warn!("{count} function libraries of the RDB file are kept, but cannot be called");
-    }
     let skipped = if empty > 0 { format!(", empty keys skipped: {empty}") } else { String::new() };
     log::info!(
         "Done loading RDB, keys loaded: {}, keys expired: {}{skipped}.",
@@ -327,7 +328,7 @@ mod tests {
         assert_eq!(core.keyspace.expires_len(0), 1);
         assert_eq!(core.keyspace.dirty, 0);
         assert_eq!(core.snapshots.load_keys_loaded, 13);
-        assert_eq!(core.snapshots.functions.len(), 1);
+        assert_eq!(core.scripts.figures().libraries, 1);
         let key = core.keyspace.key(b"expiring");
         let found = core.keyspace.peek(0, &key).and_then(|record| record.expire_at());
         assert_eq!(found, Some(4_102_444_800_000));

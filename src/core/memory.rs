@@ -15,6 +15,8 @@ pub struct MemoryMarks {
     pub startup_bytes: usize,
     /// The most that was in use.
     pub peak_bytes: usize,
+    /// More is in use than maxmemory allows, as of when the running command was admitted.
+    pub is_short: bool,
     /// Held for packets of the cluster bus that have not arrived whole.
     pub bus_input_bytes: usize,
 }

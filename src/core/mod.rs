@@ -32,11 +32,16 @@ pub mod value_limits;
 use crate::base::rng::{self, Rng};
 use crate::cluster::Cluster;
 use crate::config::Config;
+use crate::config::version::{REDIS_VERSION, REDIS_VERSION_NUM};
 use crate::keyspace::Keyspace;
+use crate::scripting::{Scripts, Version};
 
 pub use client::{Client, ClientId};
 pub use clients::Clients;
 pub use effects::Effect;
+
+/// Which Redis scripts find themselves in.
+const SCRIPT_VERSION: Version = Version { text: REDIS_VERSION, number: REDIS_VERSION_NUM };
 
 /// Dense number of a command or subcommand: the index of its statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,6 +126,8 @@ pub struct Core {
     pub effects: Vec<Effect>,
     /// Which request runs, for the crash report.
     pub running: running::Running,
+    /// Scripts and functions.
+    pub scripts: Scripts,
     /// CLIENT PAUSE.
     pub pause: pause::Pause,
     /// Until when commands wait for keys.
@@ -206,6 +213,7 @@ impl Core {
             debug: debug::DebugSettings::default(),
             effects: Vec::new(),
             running: running::Running::default(),
+            scripts: Scripts::new(SCRIPT_VERSION),
             pause: pause::Pause::default(),
             timeouts: blocking::Timeouts::default(),
             peers: peers::Peers::default(),

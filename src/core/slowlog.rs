@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::client::ClientFlags;
 use super::{Client, Core};
 use crate::resp::Args;
 
@@ -74,14 +75,16 @@ impl Core {
     /// Logs a command that took `micros`.
     #[cold]
     pub fn log_slow(&mut self, client: &Client, args: Args<'_>, micros: u64) {
+        // Redis runs the commands of scripts as a client without a connection.
+        let by_script = client.is(ClientFlags::SCRIPT);
         let entry = SlowlogEntry {
             id: 0,
             // The command began at `now` or later in the same turn.
             unix_seconds: (self.now.unix_us + micros) / 1_000_000,
             duration_us: micros,
             args: shorten(args, &self.redacted),
-            peer: client.peer.clone(),
-            name: client.name.clone().unwrap_or_default(),
+            peer: if by_script { "?:0".into() } else { client.peer.clone() },
+            name: client.name.clone().filter(|_| !by_script).unwrap_or_default(),
         };
         self.slowlog.push(entry, self.config.slowlog_max_len);
     }

@@ -52,9 +52,6 @@ pub struct Snapshots {
     pub forks: u64,
     /// How long the last fork took.
     pub last_fork_us: u64,
-    /// Function libraries, as they stood in the file that was loaded: nothing here runs them, and
-    /// nothing may lose them.
-    pub functions: Vec<Vec<u8>>,
     /// The load that is under way.
     pub loading: Option<LoadFigures>,
     /// Keys that the last load left out because their time was over.
@@ -77,7 +74,6 @@ impl Snapshots {
             last_cow_bytes: 0,
             forks: 0,
             last_fork_us: 0,
-            functions: Vec::new(),
             loading: None,
             load_keys_expired: 0,
             load_keys_loaded: 0,
@@ -180,7 +176,7 @@ impl Core {
             redis_version: crate::config::version::REDIS_VERSION,
             created_s: self.now.seconds(),
             used_memory,
-            functions: &self.snapshots.functions,
+            functions: self.scripts.library_texts(),
         }
     }
 }

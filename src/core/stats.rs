@@ -118,13 +118,17 @@ impl Stats {
 
     /// Counts an error reply by its code, the first word of its line.
     pub fn count_error(&mut self, error: &Error) {
-        let line = error.to_string();
-        let code = line.split(' ').next().unwrap_or("ERR");
+        self.count_error_line(error.to_string().as_bytes());
+    }
+
+    /// Counts an error reply by its line.
+    pub fn count_error_line(&mut self, line: &[u8]) {
+        let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
         self.errors_total += 1;
-        match self.errors.get_mut(code.as_bytes()) {
+        match self.errors.get_mut(code) {
             Some(count) => *count += 1,
             None => {
-                self.errors.insert(code.as_bytes().into(), 1);
+                self.errors.insert(code.into(), 1);
             }
         }
     }

@@ -4,12 +4,13 @@
 use super::command::Flags;
 use super::execute::Prepared;
 use super::registry::{Registered, Table};
-use super::route;
+use super::{route, scripts};
 use crate::core::client::ClientFlags;
 use crate::core::pause::PauseMode;
 use crate::core::{Client, Core};
 use crate::keyspace::eviction::Evicted;
 use crate::resp::{Args, Error, Protocol};
+use crate::scripting::Running;
 
 /// What becomes of a request that no gate refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,24 +42,27 @@ pub fn admit(
     if let Some(cluster) = core.cluster.as_deref() {
         route::Gate { core, cluster, table }.check(client, entry, request)?;
     }
-    if core.config.maxmemory > 0 {
-        check_memory(core, client, entry)?;
+    if core.config.maxmemory > 0 && core.scripts.busy().is_none() {
+        check_memory(core, client, entry, request.args)?;
     }
     if core.writes_cannot_be_saved() {
-        check_disk(client, entry)?;
+        check_disk(core, client, entry, request.args)?;
     }
-    check_replicas(core, client, entry)?;
+    check_replicas(core, client, entry, request.args)?;
     check_subscriber(client, entry)?;
     if core.is_loading() {
         check_loading(entry)?;
     }
+    if let Some(running) = core.scripts.busy() {
+        check_busy(running, entry)?;
+    }
     let watches = client.is(ClientFlags::MONITOR);
     if watches {
-        check_monitor(client, entry)?;
+        check_monitor(core, client, entry, request.args)?;
     }
     if let Some(mode) = core.pause.mode()
         && !watches
-        && (mode == PauseMode::All || may_replicate(client, entry))
+        && (mode == PauseMode::All || may_replicate(core, client, entry, request.args))
     {
         return Ok(Admission::Postpone);
     }
@@ -89,20 +93,43 @@ fn check_authenticated(client: &Client, entry: &Registered) -> Result<(), Error>
 
 /// Evicts what maxmemory asks for, and refuses growth where that does not suffice. Inside MULTI
 /// everything that is queued counts as growth.
-fn check_memory(core: &mut Core, client: &Client, entry: &Registered) -> Result<(), Error> {
-    if core.evict() != Evicted::Failed {
+fn check_memory(
+    core: &mut Core,
+    client: &Client,
+    entry: &Registered,
+    args: Args<'_>,
+) -> Result<(), Error> {
+    core.memory.is_short = core.evict() == Evicted::Failed;
+    if !core.memory.is_short {
         return Ok(());
     }
     let flags = entry.command.flags;
     let queued = client.is(ClientFlags::MULTI) && !flags.contains(Flags::RUNS_IN_MULTI);
-    let grows = union_flags(client, entry).contains(Flags::DENYOOM);
+    let grows = flags_of(core, client, entry, args).contains(Flags::DENYOOM);
     if queued || grows { Err(Error::OutOfMemory) } else { Ok(()) }
 }
 
 /// Snapshots fail: nothing may be changed that could not be kept.
-fn check_disk(client: &Client, entry: &Registered) -> Result<(), Error> {
+fn check_disk(
+    core: &Core,
+    client: &Client,
+    entry: &Registered,
+    args: Args<'_>,
+) -> Result<(), Error> {
     let refused = Flags::WRITE | Flags::TELLS_DISK_ERRORS;
-    if union_flags(client, entry).intersects(refused) { Err(Error::CannotSave) } else { Ok(()) }
+    let flags = flags_of(core, client, entry, args);
+    if flags.intersects(refused) { Err(Error::CannotSave) } else { Ok(()) }
+}
+
+/// A script has run for too long: little else than ending it is allowed.
+#[cold]
+fn check_busy(running: &Running, entry: &Registered) -> Result<(), Error> {
+    if entry.command.flags.contains(Flags::ALLOW_BUSY) { Ok(()) } else { Err(busy(running)) }
+}
+
+/// What somebody is told who must wait for a script.
+pub(super) fn busy(running: &Running) -> Error {
+    if running.is_eval { Error::BusyScript } else { Error::BusyFunction }
 }
 
 /// Who listens in RESP2 may do little else.
@@ -121,9 +148,14 @@ fn check_subscriber(client: &Client, entry: &Registered) -> Result<(), Error> {
 
 /// Who watches what others do keeps off the keys, as the replica that it is to Redis. In exchange
 /// no pause holds it back.
-fn check_monitor(client: &Client, entry: &Registered) -> Result<(), Error> {
+fn check_monitor(
+    core: &Core,
+    client: &Client,
+    entry: &Registered,
+    args: Args<'_>,
+) -> Result<(), Error> {
     let keys = Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE;
-    if union_flags(client, entry).intersects(keys) {
+    if flags_of(core, client, entry, args).intersects(keys) {
         return Err(Error::err("Replica can't interact with the keyspace"));
     }
     Ok(())
@@ -135,24 +167,37 @@ fn check_loading(entry: &Registered) -> Result<(), Error> {
 }
 
 /// min-replicas-to-write: a node without replicas has none that are good.
-fn check_replicas(core: &Core, client: &Client, entry: &Registered) -> Result<(), Error> {
-    let wanted = core.config.min_replicas_to_write > 0 && core.config.min_replicas_max_lag > 0;
-    if wanted && union_flags(client, entry).contains(Flags::WRITE) {
-        return Err(Error::Custom("NOREPLICAS Not enough good replicas to write.".into()));
+fn check_replicas(
+    core: &Core,
+    client: &Client,
+    entry: &Registered,
+    args: Args<'_>,
+) -> Result<(), Error> {
+    if lacks_replicas(core) && flags_of(core, client, entry, args).contains(Flags::WRITE) {
+        return Err(Error::NoReplicas);
     }
     Ok(())
 }
 
-fn may_replicate(client: &Client, entry: &Registered) -> bool {
-    union_flags(client, entry).intersects(Flags::WRITE | Flags::MAY_REPLICATE)
+/// Whether writes want replicas that there are not.
+#[inline]
+pub(super) fn lacks_replicas(core: &Core) -> bool {
+    core.config.min_replicas_to_write > 0 && core.config.min_replicas_max_lag > 0
 }
 
-/// A command's flags; EXEC also has those of all commands in its queue.
-pub(super) fn union_flags(client: &Client, entry: &Registered) -> Flags {
+fn may_replicate(core: &Core, client: &Client, entry: &Registered, args: Args<'_>) -> bool {
+    flags_of(core, client, entry, args).intersects(Flags::WRITE | Flags::MAY_REPLICATE)
+}
+
+/// A command's flags (Redis: getCommandFlags). EXEC also has those of all commands in its queue;
+/// of a script those count that it declares.
+pub(super) fn flags_of(core: &Core, client: &Client, entry: &Registered, args: Args<'_>) -> Flags {
+    let flags = entry.command.flags;
     match &client.transaction {
-        Some(open) if entry.command.flags.contains(Flags::RUNS_QUEUE) => {
-            entry.command.flags | Flags::from_bits_retain(open.flags)
+        Some(open) if flags.contains(Flags::RUNS_QUEUE) => {
+            flags | Flags::from_bits_retain(open.flags)
         }
-        _ => entry.command.flags,
+        _ if flags.intersects(Flags::RUNS_SCRIPT) => scripts::flags_of(core, flags, args),
+        _ => flags,
     }
 }

@@ -30,6 +30,7 @@ use std::ops::Range;
 use super::admit::{Admission, admit};
 use super::command::Flags;
 use super::execute::{self, Prepared, Ran};
+use super::outside::Around;
 use super::registry::{Registered, Table};
 use super::{Context, cursor};
 use crate::cluster::{Census, Query, Route, State};
@@ -146,7 +147,7 @@ fn run_again(core: &mut Core, client: &mut Client, table: &'static Table, kept: 
         }
     }
     core.running.begin(client, &request.args);
-    let ran = execute::run(core, client, table, entry, &request);
+    let ran = execute::run(core, client, &mut Around::only(table), entry, &request);
     core.running.end();
     let nanos = kept.nanos + ran.nanos;
     if let Some(Blocked::OnKeys(again)) = &mut client.blocked {

@@ -83,6 +83,16 @@ bitflags! {
         /// Allowed to clients that have subscriptions and speak RESP2, where whatever is not a
         /// message must be told from one. Not shown by COMMAND INFO.
         const SUBSCRIBER = 1 << 27;
+        /// Runs the script that is its first argument: what that says of itself counts for it. Not
+        /// shown by COMMAND INFO.
+        const RUNS_TEXT = 1 << 28;
+        /// As RUNS_TEXT, but that its first argument is the name of a script.
+        const RUNS_NAMED = 1 << 29;
+        /// As RUNS_TEXT, but that its first argument is the name of a function.
+        const RUNS_FUNCTION = 1 << 30;
+        /// Runs a script of any kind.
+        const RUNS_SCRIPT =
+            Self::RUNS_TEXT.bits() | Self::RUNS_NAMED.bits() | Self::RUNS_FUNCTION.bits();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::command::Command;
 use super::cursor::Cursor;
+use super::outside::{Around, Outside};
 use super::registry::Table;
 use crate::core::{Client, CommandId, Core};
 use crate::keyspace::Key;
@@ -22,6 +23,8 @@ pub struct Context<'a> {
     pub(super) command_id: CommandId,
     /// All commands.
     pub table: &'static Table,
+    /// The node around, if it can be had.
+    pub(super) outside: Option<&'a mut (dyn Outside + 'a)>,
     /// The key that `dispatch::prepare` hashed ahead, with its place among the arguments.
     pub(super) prepared_key: Option<(usize, Key<'a>)>,
 }
@@ -39,6 +42,15 @@ impl<'a> Context<'a> {
     /// The container that the command is a subcommand of.
     pub fn container(&self) -> Option<CommandId> {
         self.table.by_id(self.command_id).container
+    }
+
+    /// What surrounds commands that this one runs, with the state and the client that they run on.
+    pub(super) fn surroundings(&mut self) -> (&mut Core, &mut Client, Around<'_>) {
+        let outside = match &mut self.outside {
+            Some(outside) => Some(&mut **outside as &mut dyn Outside),
+            None => None,
+        };
+        (self.core, self.client, Around { table: self.table, outside })
     }
 
     /// The arguments from `first` on, to be parsed one by one.

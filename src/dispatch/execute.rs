@@ -1,8 +1,9 @@
 //! Runs one request: resolve, ask the gates, call the handler, then count. EXEC calls `call` for
 //! each command of its queue; nothing else runs a handler.
 
-use super::admit::{Admission, admit};
+use super::admit::{Admission, admit, flags_of};
 use super::command::Flags;
+use super::outside::{Around, Outside};
 use super::registry::{Registered, Table};
 use super::{Context, monitor, tracking};
 use crate::base::clock::{self, CycleClock};
@@ -45,24 +46,24 @@ pub enum Outcome {
 pub fn process(
     core: &mut Core,
     client: &mut Client,
-    table: &'static Table,
+    around: &mut Around<'_>,
     request: &Prepared<'_>,
 ) -> Outcome {
     let Some(entry) = request.entry else {
-        refuse_unknown(core, client, table, request.args);
+        refuse_unknown(core, client, around.table, request.args);
         return Outcome::Done;
     };
     client.last_command = Some(entry.id);
-    let admission = admit(core, client, table, entry, request);
+    let admission = admit(core, client, around.table, entry, request);
     if core.tracking.clients() > 0 || core.keyspace.has_events() {
         tell_before(core, client);
     }
     match admission {
         Ok(Admission::Run) => {
-            call(core, client, table, entry, request);
+            call(core, client, around, entry, request);
             core.give_own_pushes(client);
         }
-        Ok(Admission::Queue) => queue(client, entry, request.args),
+        Ok(Admission::Queue) => queue(core, client, entry, request.args),
         Ok(Admission::Postpone) => {
             client.blocked = Some(Blocked::Postponed);
             return Outcome::Postponed;
@@ -123,13 +124,14 @@ pub fn reply_error(core: &mut Core, client: &mut Client, error: &Error) {
     client.reply.error(error);
 }
 
-fn queue(client: &mut Client, entry: &Registered, args: Args<'_>) {
+fn queue(core: &Core, client: &mut Client, entry: &Registered, args: Args<'_>) {
+    let flags = flags_of(core, client, entry, args);
     let Some(open) = client.transaction.as_mut() else { return };
     // A transaction that is doomed keeps nothing, so that it cannot be used to fill memory.
     if !client.flags.contains(ClientFlags::DIRTY_EXEC) {
         let args = args.to_owned();
         open.bytes += args.heap_bytes() + size_of::<Queued>();
-        open.flags |= entry.command.flags.bits();
+        open.flags |= flags.bits();
         open.queue.push(Queued { command: entry.id, args });
     }
     client.reply.simple("QUEUED");
@@ -140,11 +142,11 @@ fn queue(client: &mut Client, entry: &Registered, args: Args<'_>) {
 pub fn call(
     core: &mut Core,
     client: &mut Client,
-    table: &'static Table,
+    around: &mut Around<'_>,
     entry: &'static Registered,
     request: &Prepared<'_>,
 ) {
-    let ran = run(core, client, table, entry, request);
+    let ran = run(core, client, around, entry, request);
     if let Some(Blocked::OnKeys(kept)) = &mut client.blocked {
         kept.nanos = ran.nanos;
         core.timeouts.add(client.id, kept.deadline);
@@ -171,7 +173,7 @@ pub(super) struct Ran {
 pub(super) fn run(
     core: &mut Core,
     client: &mut Client,
-    table: &'static Table,
+    around: &mut Around<'_>,
     entry: &'static Registered,
     request: &Prepared<'_>,
 ) -> Ran {
@@ -182,6 +184,10 @@ pub(super) fn run(
     if untouched {
         core.keyspace.set_touching(false);
     }
+    let outside = match &mut around.outside {
+        Some(outside) => Some(&mut **outside as &mut dyn Outside),
+        None => None,
+    };
     let started = CycleClock::now();
     let mut context = Context {
         core: &mut *core,
@@ -189,7 +195,8 @@ pub(super) fn run(
         args: request.args,
         command: entry.command,
         command_id: entry.id,
-        table,
+        table: around.table,
+        outside,
         prepared_key: request.key,
     };
     let result = (entry.command.handler)(&mut context);
@@ -214,7 +221,7 @@ pub(super) fn run(
 fn tell_before(core: &mut Core, client: &mut Client) {
     core.track_before_command(client);
     if core.keyspace.has_events() {
-        core.publish_events(Some(client.reply.protocol));
+        core.publish_events(Some(client.push_protocol()));
     }
     core.give_own_pushes(client);
 }
@@ -227,7 +234,7 @@ fn tell_changes(core: &mut Core, client: &mut Client) {
     core.tell_modified(Some(client));
     let invalidations = core.own_pushes.len() - before;
     if core.keyspace.has_events() {
-        core.publish_events(Some(client.reply.protocol));
+        core.publish_events(Some(client.push_protocol()));
     }
     core.own_pushes[before..].rotate_left(invalidations);
 }
@@ -269,12 +276,34 @@ pub(super) fn log_if_slow(
 /// The latency monitor; a command that took long also moves the time that the next one sees.
 #[inline]
 pub(super) fn note_latency(core: &mut Core, entry: &Registered, nanos: u64) {
-    let micros = nanos / 1000;
-    if micros >= 1000 {
-        let is_fast = entry.command.flags.contains(Flags::FAST);
-        let event = if is_fast { "fast-command" } else { "command" };
-        core.latency_event(event, micros / 1000);
+    if nanos >= 1_000_000 {
+        latency_event(core, entry, nanos);
         core.set_now(crate::core::Now { unix_us: clock::unix_us() });
+    }
+}
+
+#[cold]
+fn latency_event(core: &mut Core, entry: &Registered, nanos: u64) {
+    let is_fast = entry.command.flags.contains(Flags::FAST);
+    let event = if is_fast { "fast-command" } else { "command" };
+    core.latency_event(event, nanos / 1_000_000);
+}
+
+/// Runs a command of a script, and counts it as any other. The time that a script sees stands
+/// still.
+pub(super) fn call_from_script(
+    core: &mut Core,
+    client: &mut Client,
+    table: &'static Table,
+    entry: &'static Registered,
+    request: &Prepared<'_>,
+) {
+    let ran = run(core, client, &mut Around::only(table), entry, request);
+    account(core, entry, ran);
+    monitor::feed(core, client, entry, request.args);
+    log_if_slow(core, client, entry, request.args, ran.nanos);
+    if ran.nanos >= 1_000_000 {
+        latency_event(core, entry, ran.nanos);
     }
 }
 

@@ -39,7 +39,9 @@ fn format_line(core: &Core, client: &Client, args: Args<'_>) -> Vec<u8> {
     let now = core.now.unix_us;
     let mut line =
         format!("+{}.{:06} [{} ", now / 1_000_000, now % 1_000_000, client.db).into_bytes();
-    if client.is(ClientFlags::UNIX_SOCKET) {
+    if client.is(ClientFlags::SCRIPT) {
+        line.extend_from_slice(b"lua");
+    } else if client.is(ClientFlags::UNIX_SOCKET) {
         line.extend_from_slice(b"unix:");
         line.extend_from_slice(core.config.unixsocket.as_deref().unwrap_or_default());
     } else {

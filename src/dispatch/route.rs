@@ -2,7 +2,7 @@
 //! asks the cluster who serves them. Called by `admit` in cluster mode only. Knows no command by
 //! name.
 
-use super::admit::union_flags;
+use super::admit::flags_of;
 use super::command::Flags;
 use super::execute::Prepared;
 use super::keyspec;
@@ -48,7 +48,7 @@ impl Gate<'_> {
 
     #[inline(never)]
     fn check_all(&self, client: &Client, entry: &Registered, args: Args<'_>) -> Result<(), Error> {
-        let query = query(client, entry);
+        let query = self.query(client, entry, args);
         let route = if entry.command.flags.contains(Flags::RUNS_QUEUE) {
             let keys = || self.queued_keys(client);
             self.route(keys, query)
@@ -68,6 +68,30 @@ impl Gate<'_> {
         I: Iterator<Item = &'a [u8]>,
     {
         self.cluster.route(keys().map(Slot::of_key), query, || self.count(keys()))
+    }
+
+    /// What a request of keys is asked for.
+    fn query(&self, client: &Client, entry: &Registered, args: Args<'_>) -> Query {
+        let flags = entry.command.flags;
+        Query {
+            write: flags_of(self.core, client, entry, args).contains(Flags::WRITE),
+            asking: client.is(ClientFlags::ASKING) || flags.contains(Flags::ASKING),
+            readonly: client.is(ClientFlags::READONLY),
+            shard_channels: entry.command.is_routed_by_channels(),
+            moves_keys: flags.contains(Flags::MOVES_KEYS),
+        }
+    }
+
+    /// Where a command of a script is served, and the slot of its first key.
+    pub fn route_of(
+        &self,
+        client: &Client,
+        entry: &Registered,
+        args: Args<'_>,
+    ) -> (Route, Option<Slot>) {
+        let keys = || keyspec::routed(entry.command, args).map(|index| args.at(index));
+        let route = self.route(keys, self.query(client, entry, args));
+        (route, keys().next().map(Slot::of_key))
     }
 
     /// The keys of everything that MULTI queued.
@@ -92,16 +116,5 @@ impl Gate<'_> {
             census.several |= *first.get_or_insert(key) != key;
         }
         census
-    }
-}
-
-fn query(client: &Client, entry: &Registered) -> Query {
-    let flags = entry.command.flags;
-    Query {
-        write: union_flags(client, entry).contains(Flags::WRITE),
-        asking: client.is(ClientFlags::ASKING) || flags.contains(Flags::ASKING),
-        readonly: client.is(ClientFlags::READONLY),
-        shard_channels: entry.command.is_routed_by_channels(),
-        moves_keys: flags.contains(Flags::MOVES_KEYS),
     }
 }

@@ -1,7 +1,7 @@
 //! MULTI's queue: running it, dropping it, and what dooms it.
 
+use super::Context;
 use super::execute::{Prepared, call, prepare, reply_error};
-use super::registry::Table;
 use crate::core::client::{ClientFlags, Transaction};
 use crate::core::{Client, Core};
 use crate::resp::Error;
@@ -36,13 +36,15 @@ pub fn take(core: &mut Core, client: &mut Client) -> Box<Transaction> {
 }
 
 /// Runs a queue in order; the replies follow each other in the client's output.
-pub fn run(core: &mut Core, client: &mut Client, table: &'static Table, open: &Transaction) {
+pub fn run(ctx: &mut Context<'_>, open: &Transaction) {
+    let (core, client, mut around) = ctx.surroundings();
+    let table = around.table;
     client.flags |= ClientFlags::DENY_BLOCKING;
     for queued in &open.queue {
         let args = queued.args.args();
         let entry = table.by_id(queued.command);
         let request = Prepared { entry: Some(entry), ..prepare(core, table, args) };
-        call(core, client, table, entry, &request);
+        call(core, client, &mut around, entry, &request);
     }
     client.flags -= ClientFlags::DENY_BLOCKING;
 }

@@ -40,7 +40,8 @@ impl Node {
                     self.run_effect(effect);
                 }
             }
-            if !self.core.keyspace.has_ready_keys() {
+            // What a script has pushed is its own until it ends.
+            if !self.core.keyspace.has_ready_keys() || self.core.scripts.busy().is_some() {
                 return;
             }
             blocked::serve_ready(&mut self.core, self.table);

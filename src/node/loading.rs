@@ -90,6 +90,7 @@ impl Node {
     fn load_again(&mut self, how: Reload) -> io::Result<()> {
         if !how.noflush {
             self.core.keyspace.flush(None, Free::Now);
+            self.core.scripts.flush_libraries();
         }
         let path = self.core.config.path(&self.core.config.dbfilename);
         let file = File::open(&path)?;

@@ -4,6 +4,7 @@
 mod banner;
 mod bus;
 mod bus_link;
+mod busy;
 mod child;
 mod clients_cron;
 mod closing;
@@ -56,7 +57,10 @@ pub use server::{Handle, Server};
 
 /// One node: the core, and the sockets around it.
 pub struct Node {
-    core: Core,
+    /// Boxed, so that it can be lent to a script while the rest of the node is handed to it.
+    core: Box<Core>,
+    /// What stands in the core's place meanwhile.
+    stand_in: Option<Box<Core>>,
     table: &'static Table,
     poll: Poll,
     events: Events,

@@ -162,7 +162,7 @@ impl Node {
         let prepared = self.prepare(client.db, input, batch);
         for (index, request) in prepared.iter().enumerate() {
             self.core.running.begin(&client, &request.args);
-            let outcome = execute::process(&mut self.core, &mut client, self.table, request);
+            let outcome = self.process(&mut client, request);
             self.core.running.end();
             client.reply.output.seal_if_full();
             self.core.limit_clients(&mut client);

@@ -62,7 +62,8 @@ impl Server {
         core.peers.install(Box::new(TcpDialer));
         let mut node = Node {
             cron: Cron::new(&core),
-            core,
+            core: Box::new(core),
+            stand_in: None,
             table,
             poll,
             events: Events::with_capacity(EVENTS_PER_POLL),

@@ -80,7 +80,7 @@ impl Node {
         cron.min(Duration::from_micros(next_us))
     }
 
-    fn take_events(&mut self) {
+    pub(super) fn take_events(&mut self) {
         // The list is taken out for the time that its events change the node, and put back for the
         // next poll.
         let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
@@ -129,7 +129,7 @@ impl Node {
         }
     }
 
-    fn serve_bus(&mut self) {
+    pub(super) fn serve_bus(&mut self) {
         if let Some(bus) = &mut self.bus {
             bus.serve(&mut self.core);
         }
@@ -145,7 +145,7 @@ impl Node {
     }
 
     /// Every connection that was ready when the turn began gets one turn.
-    fn serve_ready(&mut self) {
+    pub(super) fn serve_ready(&mut self) {
         for _ in 0..self.ready.len() {
             let Some(token) = self.ready.pop_front() else { return };
             self.serve(token);
@@ -176,7 +176,7 @@ impl Node {
     }
 
     /// Peers come in after those that leave have made room.
-    fn accept_waiting(&mut self) {
+    pub(super) fn accept_waiting(&mut self) {
         while let Some(index) = self.accepting.pop() {
             self.accept_from(index);
         }

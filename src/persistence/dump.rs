@@ -1,7 +1,8 @@
 //! DUMP payloads: a value, the RDB version that it needs, and a checksum of both. DUMP and MIGRATE
 //! make them, RESTORE opens them.
 
-use super::rdb::{VERSION_MAX, WriteOptions, value};
+use super::rdb::library::{self, Invalid};
+use super::rdb::{ReadLimits, VERSION, VERSION_MAX, WriteOptions, value};
 use crate::base::crc64;
 use crate::value::ValueRef;
 
@@ -20,6 +21,24 @@ pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>, options: WriteOptions) {
     out.extend_from_slice(&value::version_min(value).to_le_bytes());
     let checksum = crc64::checksum(&out[begin..]);
     out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// Appends the payload of FUNCTION DUMP.
+pub fn write_libraries(
+    out: &mut Vec<u8>,
+    texts: impl Iterator<Item = Vec<u8>>,
+    options: WriteOptions,
+) {
+    let begin = out.len();
+    texts.for_each(|text| library::write(out, &text, options));
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    let checksum = crc64::checksum(&out[begin..]);
+    out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// The texts of libraries in what [`open`] gave.
+pub fn read_libraries(body: &[u8], limits: ReadLimits) -> Result<Vec<Vec<u8>>, Invalid> {
+    library::read_all(body, limits)
 }
 
 /// The encoded value of a payload whose footer is right.
@@ -48,7 +67,7 @@ pub enum Checksum {
 mod tests {
     use super::*;
     use crate::base::text::from_hex;
-    use crate::persistence::rdb::{Corrupt, ReadLimits};
+    use crate::persistence::rdb::Corrupt;
     use crate::value::{NewValue, Record};
     use proptest::prelude::*;
 

@@ -75,6 +75,14 @@ pub enum Error {
     SlotNotServed,
     /// CLUSTER and its kin on a node that is not in cluster mode.
     ClusterDisabled,
+    /// A script runs for too long.
+    BusyScript,
+    /// A function runs for too long.
+    BusyFunction,
+    /// There is no script of that name.
+    NoScript,
+    /// Writes want more replicas than there are.
+    NoReplicas,
     /// Snapshots fail, so that changes could not be kept.
     CannotSave,
     /// A snapshot is being loaded.
@@ -171,6 +179,16 @@ impl fmt::Display for Error {
                 "CLUSTERDOWN The cluster is down and only accepts read commands"
             }
             Error::SlotNotServed => "CLUSTERDOWN Hash slot not served",
+            Error::BusyScript => {
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN \
+                 NOSAVE."
+            }
+            Error::BusyFunction => {
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN \
+                 NOSAVE."
+            }
+            Error::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
+            Error::NoReplicas => "NOREPLICAS Not enough good replicas to write.",
             Error::CannotSave => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to \
                  persist to disk. Commands that may modify the data set are disabled, because \

@@ -148,6 +148,27 @@ impl Output {
         }
     }
 
+    /// All of it as one piece: nothing may have been sent.
+    pub fn whole(&mut self) -> &[u8] {
+        if !self.sealed.is_empty() {
+            let mut whole = Vec::with_capacity(self.pending());
+            self.sealed.drain(..).for_each(|chunk| whole.extend_from_slice(&chunk));
+            whole.append(&mut self.tail);
+            (self.tail, self.sealed_bytes) = (whole, 0);
+        }
+        &self.tail
+    }
+
+    /// Drops everything that waits, and keeps the room of the tail unless it has become big.
+    pub fn reset(&mut self) {
+        if self.tail.capacity() > REPLY_CHUNK_BYTES {
+            return self.clear();
+        }
+        self.tail.clear();
+        self.sealed.clear();
+        (self.sealed_bytes, self.sent, self.tail_seen) = (0, 0, 0);
+    }
+
     /// Drops everything that waits.
     pub fn clear(&mut self) {
         *self = Output::default();

@@ -97,12 +97,26 @@ impl Reply {
         self.put(b"\r\n");
     }
 
+    /// A simple string of any bytes. Line breaks inside become spaces.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        self.line(b"+", text.to_vec());
+    }
+
     /// An error line. Line breaks inside become spaces, as in Redis.
     pub fn error(&mut self, error: &Error) {
-        let mut line = error.to_string().into_bytes();
-        line.iter_mut().filter(|b| matches!(b, b'\r' | b'\n')).for_each(|b| *b = b' ');
-        self.put(b"-");
-        self.put(&line);
+        self.line(b"-", error.to_string().into_bytes());
+    }
+
+    /// An error line of any bytes. Line breaks inside become spaces, those at the end are dropped.
+    pub fn error_line(&mut self, line: &[u8]) {
+        let end = line.iter().rposition(|b| !matches!(b, b'\r' | b'\n')).map_or(0, |at| at + 1);
+        self.line(b"-", line[..end].to_vec());
+    }
+
+    fn line(&mut self, kind: &[u8], mut text: Vec<u8>) {
+        text.iter_mut().filter(|b| matches!(b, b'\r' | b'\n')).for_each(|b| *b = b' ');
+        self.put(kind);
+        self.put(&text);
         self.put(b"\r\n");
     }
 
@@ -250,10 +264,10 @@ impl Reply {
     }
 
     /// A verbatim string of a three-letter format (`txt`, `mkd`); a bulk string in RESP2.
-    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+    pub fn verbatim(&mut self, format: impl AsRef<[u8]>, text: &[u8]) {
         if self.is_resp3() {
             self.header(b'=', text.len() as i64 + 4);
-            self.put(format.as_bytes());
+            self.put(format.as_ref());
             self.put(b":");
             self.put(text);
             self.put(b"\r\n");

@@ -7,7 +7,7 @@ use crate::core::client::ClientFlags;
 use crate::core::{Client, ClientId, Core, Effect, Now};
 use crate::dispatch::blocked::{End, serve_ready, time_out, unblock};
 use crate::dispatch::declare::*;
-use crate::dispatch::{Context, Table, cursor, execute};
+use crate::dispatch::{Around, Context, Table, cursor, execute};
 use crate::keyspace::waiting::WaitFor;
 use crate::resp::{Error, OwnedArgs};
 use crate::value::ValueRef;
@@ -60,7 +60,7 @@ impl Node {
         let mut client = self.core.clients.take_by_id(id).expect("it is connected");
         assert!(client.accepts_requests());
         let request = execute::prepare(&self.core, self.table, args.args());
-        execute::process(&mut self.core, &mut client, self.table, &request);
+        execute::process(&mut self.core, &mut client, &mut Around::only(self.table), &request);
         self.core.clients.put_back(client);
         serve_ready(&mut self.core, self.table);
     }

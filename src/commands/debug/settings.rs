@@ -100,6 +100,13 @@ pub(super) fn replybuffer(ctx: &mut Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// SET-DISABLE-DENY-SCRIPTS <0|1>
+pub(super) fn set_disable_deny_scripts(ctx: &mut Context<'_>) -> Result<(), Error> {
+    ctx.core.debug.scripts_may_all = super::is_nonzero(ctx.args.at(2));
+    ctx.client.reply.ok();
+    Ok(())
+}
+
 /// CONFIG-REWRITE-FORCE-ALL
 pub(super) fn config_rewrite_force_all(ctx: &mut Context<'_>) -> Result<(), Error> {
     let config = &ctx.core.config;

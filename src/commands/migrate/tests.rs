@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::core::client::ClientFlags;
 use crate::core::peers::{Dialer, Progress, Stream, Target};
 use crate::core::{Client, ClientId, Core, Now};
-use crate::dispatch::Table;
 use crate::dispatch::execute::{self, Outcome};
+use crate::dispatch::{Around, Table};
 use crate::resp::OwnedArgs;
 
 /// What goes wrong at a step.
@@ -171,7 +171,12 @@ impl Source {
     fn run(&mut self, args: &[&[u8]]) -> String {
         let args = OwnedArgs::from_parts(args.iter().copied());
         let prepared = execute::prepare(&self.core, self.table, args.args());
-        let outcome = execute::process(&mut self.core, &mut self.client, self.table, &prepared);
+        let outcome = execute::process(
+            &mut self.core,
+            &mut self.client,
+            &mut Around::only(self.table),
+            &prepared,
+        );
         assert_eq!(outcome, Outcome::Done);
         let reply = self.client.reply.output.tail();
         String::from_utf8_lossy(&std::mem::take(reply)).into_owned()

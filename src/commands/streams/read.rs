@@ -4,6 +4,7 @@
 use super::groups::see_consumer;
 use super::{ids, show, stream_mut, stream_of};
 use crate::core::blocking::Deadline;
+use crate::core::client::ClientFlags;
 use crate::dispatch::Context;
 use crate::keyspace::Key;
 use crate::keyspace::waiting::WaitFor;
@@ -44,6 +45,12 @@ impl<'a> Request<'a> {
         let streams = loop {
             let left = cursor.remaining();
             if left > 1 && cursor.take_word("BLOCK") {
+                if ctx.client.is(ClientFlags::SCRIPT) {
+                    let name = String::from_utf8_lossy(ctx.args.at(0));
+                    return Err(Error::err(format_args!(
+                        "{name} command is not allowed with BLOCK option from scripts"
+                    )));
+                }
                 block = Some(ctx.parse_timeout_ms(cursor.expect()?)?);
             } else if left > 1 && cursor.take_word("COUNT") {
                 count = cursor.expect_i64()?.max(0) as usize;

@@ -9,7 +9,7 @@ use crate::core::{Client, Core};
 
 pub(super) fn memory(core: &Core, running: Option<&Client>, page: &mut Page) {
     used(core, running, page);
-    scripts(page);
+    scripts(core, page);
     page.field("maxmemory", core.config.maxmemory);
     page.field("maxmemory_human", human_bytes(core.config.maxmemory));
     page.field("maxmemory_policy", core.config.maxmemory_policy.word());
@@ -50,21 +50,24 @@ fn used(core: &Core, running: Option<&Client>, page: &mut Page) {
     page.field("total_system_memory_human", human_bytes(system.facts.total_memory_bytes));
 }
 
-/// There is no interpreter, hence nothing that it holds.
-fn scripts(page: &mut Page) {
-    page.zero(&["used_memory_lua", "used_memory_vm_eval"]);
-    page.field("used_memory_lua_human", "0B");
-    page.zero(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-        "used_memory_vm_total",
-    ]);
-    page.field("used_memory_vm_total_human", "0B");
-    page.zero(&["used_memory_functions", "used_memory_scripts"]);
-    page.field("used_memory_scripts_human", "0B");
+/// What the Lua states hold, and what is kept beside them.
+fn scripts(core: &Core, page: &mut Page) {
+    let figures = core.scripts.figures();
+    let lua_bytes = figures.scripts_lua_bytes + figures.functions_lua_bytes;
+    let scripts_bytes = figures.scripts_bytes + figures.libraries_bytes;
+    page.field("used_memory_lua", figures.scripts_lua_bytes);
+    page.field("used_memory_vm_eval", figures.scripts_lua_bytes);
+    page.field("used_memory_lua_human", human_bytes(figures.scripts_lua_bytes as u64));
+    page.field("used_memory_scripts_eval", figures.scripts_bytes);
+    page.field("number_of_cached_scripts", figures.scripts);
+    page.field("number_of_functions", figures.functions);
+    page.field("number_of_libraries", figures.libraries);
+    page.field("used_memory_vm_functions", figures.functions_lua_bytes);
+    page.field("used_memory_vm_total", lua_bytes);
+    page.field("used_memory_vm_total_human", human_bytes(lua_bytes as u64));
+    page.field("used_memory_functions", figures.libraries_bytes);
+    page.field("used_memory_scripts", scripts_bytes);
+    page.field("used_memory_scripts_human", human_bytes(scripts_bytes as u64));
 }
 
 fn fragmentation(core: &Core, page: &mut Page) {

@@ -187,23 +187,23 @@ impl Core {
         let Some(receiver) = self.find_client(running, redirect.unwrap_or(id)) else {
             return self.tell_broken(running, id);
         };
-        let (token, protocol) = (receiver.token, receiver.reply.protocol);
+        let (token, protocol) = (receiver.token, receiver.push_protocol());
         let listens = redirect.is_some() && receiver.is(ClientFlags::PUBSUB);
         if protocol == Protocol::Resp3 || listens {
-            let speaks = running.as_ref().map(|client| client.reply.protocol);
+            let speaks = running.as_ref().map(|client| client.push_protocol());
             self.push_to(speaks, token, &mut same(notice.bytes(protocol)));
         }
     }
 
     /// Whom a client has named is gone: the client itself is told that.
     fn tell_broken(&mut self, running: Running<'_, '_>, id: ClientId) {
-        let speaks = running.as_ref().map(|client| client.reply.protocol);
+        let speaks = running.as_ref().map(|client| client.push_protocol());
         let client = match running {
             Some(client) if client.id == id => Some(&mut **client),
             _ => self.clients.by_id_mut(id),
         };
         let Some(client) = client else { return };
-        let (token, protocol) = (client.token, client.reply.protocol);
+        let (token, protocol) = (client.token, client.push_protocol());
         let Some(settings) = &mut client.tracking else { return };
         settings.redirect_broken = true;
         if let (Some(ClientId(lost)), Protocol::Resp3) = (settings.redirect, protocol) {

@@ -5,6 +5,7 @@
 
 mod hash;
 mod length;
+pub mod library;
 mod list;
 mod module;
 mod opcode;

@@ -133,7 +133,7 @@ fn options(accesses: Accesses) -> FileOptions<'static> {
         redis_version: "7.2.6",
         created_s: 1_700_000_000,
         used_memory: 1_000_000,
-        functions: &[],
+        functions: Vec::new(),
     }
 }
 
@@ -156,7 +156,7 @@ fn written(keyspace: &Keyspace, options: &FileOptions<'_>) -> Vec<u8> {
 #[test]
 fn ours_are_as_redis_writes_them() {
     let libraries = [b"#!lua name=x\nreturn 1".to_vec()];
-    let options = FileOptions { functions: &libraries, ..options(Accesses::Unsaid) };
+    let options = FileOptions { functions: libraries.to_vec(), ..options(Accesses::Unsaid) };
     let file = written(&keyspace(&expected()), &options);
     let contents = read(&file[..], true).unwrap();
     assert_eq!(contents.keys, expected());

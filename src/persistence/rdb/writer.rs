@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use super::{VERSION, VERSION_FIELD_EXPIRY, WriteOptions, length, opcode, string, value};
+use super::{VERSION, VERSION_FIELD_EXPIRY, WriteOptions, length, library, opcode, string, value};
 use crate::base::crc64::Digest;
 use crate::base::limits::RDB_PIECE_BYTES;
 use crate::keyspace::Keyspace;
@@ -37,8 +37,8 @@ pub struct FileOptions<'a> {
     pub created_s: u64,
     /// Memory in use.
     pub used_memory: usize,
-    /// Function libraries as an earlier file had them.
-    pub functions: &'a [Vec<u8>],
+    /// The texts of all function libraries.
+    pub functions: Vec<Vec<u8>>,
 }
 
 /// Writes the file of all keys. `each_key` is called after every key; if it fails, so does this.
@@ -56,9 +56,8 @@ pub fn write_file(
     };
     let newer = keyspace.has_expiring_fields();
     file.facts(options, if newer { VERSION_FIELD_EXPIRY } else { VERSION });
-    for library in options.functions {
-        file.piece.push(opcode::FUNCTION);
-        string::write(&mut file.piece, library, file.strings);
+    for text in &options.functions {
+        library::write(&mut file.piece, text, file.strings);
     }
     for db in 0..keyspace.databases() {
         file.database(keyspace, db, options.accesses, each_key)?;
