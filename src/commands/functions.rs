@@ -46,7 +46,7 @@ fn run(
     let found = libraries.function(ctx.args.at(1));
     let (name, function) = found.ok_or_else(|| Error::err("Function not found"))?;
     let slot = slot_of(ctx, keys);
-    let job = Job { name: name.to_vec(), flags: function.flags, read_only, is_eval: false, slot };
+    let job = Job { name, flags: function.flags, read_only, is_eval: false, slot };
     let given = Given { args: ctx.args, first: 3, keys };
     scripts::run(ctx, job, |host| libraries.call(function, given, host))
 }
@@ -219,14 +219,15 @@ fn stats(ctx: &mut Context<'_>) -> Result<(), Error> {
     let reply = &mut ctx.client.reply;
     reply.map(2);
     reply.bulk(b"running_script");
-    match running {
+    // Nobody could ask while one does not run for long.
+    match running.and_then(|running| Some((running, running.busy.as_ref()?))) {
         None => reply.null(),
-        Some(running) => {
+        Some((running, busy)) => {
             reply.map(3);
             reply.bulk(b"name");
-            reply.bulk(&running.name);
+            reply.bulk(&busy.name);
             reply.bulk(b"command");
-            let args = running.args.args();
+            let args = busy.args.args();
             reply.array(args.len());
             args.iter_from(0).for_each(|arg| reply.bulk(arg));
             reply.bulk(b"duration_ms");

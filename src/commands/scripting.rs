@@ -75,7 +75,7 @@ fn run(
     };
     let script = engine.script(&name).ok_or(Error::NoScript)?;
     let slot = slot_of(ctx, keys);
-    let job = Job { name: name.to_vec(), flags: script.flags, read_only, is_eval: true, slot };
+    let job = Job { name: &name, flags: script.flags, read_only, is_eval: true, slot };
     let given = Given { args: ctx.args, first: 3, keys };
     scripts::run(ctx, job, |host| engine.run(&script.function, given, host))
 }

@@ -99,6 +99,9 @@ pub struct Stats {
     turn_commands_before: u64,
 }
 
+/// Longest code of an error, with the space behind it.
+const CODE_BYTES_MAX: usize = 32;
+
 impl Core {
     /// Sets all counters to zero (CONFIG RESETSTAT), and what is derived from them.
     pub fn reset_stats(&mut self) {
@@ -123,7 +126,9 @@ impl Stats {
 
     /// Counts an error reply by its line.
     pub fn count_error_line(&mut self, line: &[u8]) {
-        let code = line.split(|&b| b == b' ').next().unwrap_or(b"ERR");
+        // What has no code near its beginning counts as any other error.
+        let end = line.iter().take(CODE_BYTES_MAX).position(|&b| b == b' ');
+        let code = end.map_or(&b"ERR"[..], |end| &line[..end]);
         self.errors_total += 1;
         match self.errors.get_mut(code) {
             Some(count) => *count += 1,

@@ -10,22 +10,21 @@ use super::execute::{self, Prepared};
 use super::outside::{Around, Turn};
 use super::registry::Registered;
 use super::route::Gate;
-use crate::base::clock;
 use crate::cluster::Route;
 use crate::core::client::ClientFlags;
 use crate::core::{Client, CommandId, Core, Now};
 use crate::keyspace::Slot;
 use crate::resp::{Args, Error, Protocol, Reply};
 use crate::scripting::{
-    Engine, Failure, Finished, Host, Refusal, Running, ScriptFlags, Tick, digest, header,
+    Busy, Engine, Failure, Finished, Host, Refusal, Running, ScriptFlags, Tick, digest, header,
     write_reply,
 };
 
 /// A script that is about to run.
 #[derive(Debug)]
-pub struct Job {
+pub struct Job<'a> {
     /// The SHA-1 of a script, or the name of a function.
-    pub name: Vec<u8>,
+    pub name: &'a [u8],
     /// What it says of itself.
     pub flags: ScriptFlags,
     /// The command forbids writes (EVAL_RO and its kin).
@@ -71,37 +70,30 @@ pub(super) fn flags_of(core: &Core, own: Flags, args: Args<'_>) -> Flags {
 /// Runs a script and replies what it returns. `start` is handed the host that its commands go to.
 pub fn run(
     ctx: &mut Context<'_>,
-    job: Job,
+    job: Job<'_>,
     start: impl FnOnce(&mut dyn Host) -> Finished,
 ) -> Result<(), Error> {
     let rules = rules(ctx.core, &job)?;
     let (command, args) = (ctx.command_id, ctx.args);
     let (core, client, around) = ctx.surroundings();
-    core.scripts.running = Some(Running {
-        name: job.name,
-        is_eval: job.is_eval,
-        args: args.to_owned(),
-        started_us: clock::monotonic_us(),
-        busy: false,
-        wrote: false,
-        killed: false,
-        ended: false,
-    });
+    core.scripts.running = Some(Running::begin(job.is_eval));
     let aside = Aside::put(core, client);
     let now = core.now;
     let (lent, running) = (&mut *core, &mut *client);
-    let mut host = ScriptHost { core: lent, client: running, around, rules, slot: job.slot, now };
+    let slot = job.slot;
+    let mut host =
+        ScriptHost { core: lent, client: running, around, rules, name: job.name, args, slot, now };
     let finished = start(&mut host);
     let spoken = client.reply.protocol;
     aside.restore(core, client);
-    let Some(running) = core.scripts.running.take() else { return Ok(()) };
+    core.scripts.running = None;
     match finished {
         Finished::Returned(value) => {
             for error in write_reply(&mut client.reply, &value, spoken) {
                 note_error(core, command, &error.line, error.counted);
             }
         }
-        Finished::Failed(failure) => fail(core, client, command, &running.name, &failure),
+        Finished::Failed(failure) => fail(core, client, command, job.name, &failure),
     }
     Ok(())
 }
@@ -123,7 +115,7 @@ fn note_error(core: &mut Core, command: CommandId, line: &[u8], counted: bool) {
 }
 
 /// What must be given before a script starts (Redis: scriptPrepareForRun).
-fn rules(core: &Core, job: &Job) -> Result<Rules, Error> {
+fn rules(core: &Core, job: &Job<'_>) -> Result<Rules, Error> {
     let flags = job.flags;
     let has_header = !flags.contains(ScriptFlags::NO_HEADER);
     if has_header {
@@ -137,7 +129,7 @@ fn rules(core: &Core, job: &Job) -> Result<Rules, Error> {
     })
 }
 
-fn check_declared(core: &Core, job: &Job) -> Result<(), Error> {
+fn check_declared(core: &Core, job: &Job<'_>) -> Result<(), Error> {
     let custom = |line: &'static str| Err(Error::Custom(line.into()));
     let flags = job.flags;
     if flags.contains(ScriptFlags::NO_CLUSTER) && core.cluster.is_some() {
@@ -209,6 +201,9 @@ struct ScriptHost<'a, 'n> {
     client: &'a mut Client,
     around: Around<'n>,
     rules: Rules,
+    name: &'a [u8],
+    /// The request that runs it.
+    args: Args<'a>,
     /// The slot that the script keeps to.
     slot: Option<Slot>,
     /// The time that it sees.
@@ -244,7 +239,7 @@ impl Host for ScriptHost<'_, '_> {
     fn tick(&mut self) -> Tick {
         let threshold_ms = self.core.config.busy_reply_threshold;
         let Some(running) = &mut self.core.scripts.running else { return Tick::Continue };
-        if !running.busy {
+        if running.busy.is_none() {
             let elapsed_ms = running.elapsed_ms();
             if threshold_ms == 0 || elapsed_ms < threshold_ms {
                 return Tick::Continue;
@@ -253,9 +248,12 @@ impl Host for ScriptHost<'_, '_> {
             log::warn!(
                 "Slow script detected: still in execution after {elapsed_ms} milliseconds. You \
                  can try killing the script using the {command} command. Script name is: {}.",
-                String::from_utf8_lossy(&running.name)
+                String::from_utf8_lossy(self.name)
             );
-            running.busy = self.around.outside.is_some();
+            if self.around.outside.is_some() {
+                let (name, args) = (self.name.to_vec(), self.args.to_owned());
+                running.busy = Some(Busy { name, args });
+            }
         }
         self.serve_others()
     }
@@ -399,7 +397,7 @@ pub fn busy_error(core: &Core) -> Option<Error> {
 
 /// Compiles the script of a request, unless it is known, and tells its name.
 pub fn define(engine: &mut Engine, text: &[u8]) -> Result<digest::Name, Error> {
-    let name = Engine::name_of(text);
+    let name = engine.name_of(text);
     engine.define(name, text).map_err(Error::err)?;
     Ok(name)
 }

@@ -213,11 +213,11 @@ impl<'a> Reader<'a> {
             0xcc => number(self.number(1)? as f64),
             0xcd => number(self.number(2)? as f64),
             0xce => number(self.number(4)? as f64),
-            0xcf => number(self.number(8)? as f64),
             0xd0 => number((self.number(1)? as i8).into()),
             0xd1 => number((self.number(2)? as i16).into()),
             0xd2 => number((self.number(4)? as i32).into()),
-            0xd3 => number(self.number(8)? as i64 as f64),
+            // Lua's integers, which Redis makes of both, are signed.
+            0xcf | 0xd3 => number(self.number(8)? as i64 as f64),
             0xc0 => Ok(Value::Nil),
             0xc2 => Ok(Value::Boolean(false)),
             0xc3 => Ok(Value::Boolean(true)),

@@ -4,12 +4,13 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
 use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, VmState};
 
-use super::digest::{self, Name};
+use super::digest::{self, Name, NameHasher};
 use super::header::{self, ScriptFlags};
 use super::host::{Tick, with_host};
 use super::raise::{Raised, error_line};
@@ -57,12 +58,18 @@ pub(super) struct Entries {
 pub struct Engine {
     pub(super) lua: Lua,
     pub(super) entries: Entries,
-    scripts: HashMap<Name, Script>,
+    scripts: HashMap<Name, Script, BuildHasherDefault<NameHasher>>,
+    /// Texts that were seen last, with their names.
+    recent: Vec<(Box<[u8]>, Name)>,
     scripts_bytes: usize,
     pub(super) version: Version,
     /// The code that runs is to end.
     ending: Rc<Cell<bool>>,
 }
+
+/// How many texts are recognised without their SHA-1, and up to which length.
+const RECENT_TEXTS: usize = 4;
+const RECENT_BYTES_MAX: usize = 4096;
 
 const SANDBOX: &str = include_str!("sandbox.lua");
 
@@ -90,7 +97,8 @@ impl Engine {
         let engine = Engine {
             lua,
             entries,
-            scripts: HashMap::new(),
+            scripts: HashMap::default(),
+            recent: Vec::new(),
             scripts_bytes: 0,
             version,
             ending: Rc::default(),
@@ -149,9 +157,18 @@ impl Engine {
         Ok(())
     }
 
-    /// The name of a text, for scripts that are not known yet.
-    pub fn name_of(text: &[u8]) -> Name {
-        digest::name_of(text)
+    /// The name of a text. Whoever sends texts at all sends the same ones again and again.
+    pub fn name_of(&mut self, text: &[u8]) -> Name {
+        if text.len() > RECENT_BYTES_MAX {
+            return digest::name_of(text);
+        }
+        if let Some((_, name)) = self.recent.iter().find(|(known, _)| **known == *text) {
+            return *name;
+        }
+        let name = digest::name_of(text);
+        self.recent.truncate(RECENT_TEXTS - 1);
+        self.recent.insert(0, (text.into(), name));
+        name
     }
 
     pub(super) fn compile(&self, code: &[u8], chunk: &str) -> Result<Function, String> {

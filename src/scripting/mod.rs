@@ -28,5 +28,5 @@ pub use engine::{Engine, Kind, Script, Version};
 pub use header::ScriptFlags;
 pub use host::{Host, Refusal, Tick};
 pub use run::{Failure, Finished, Given};
-pub use state::{Running, Scripts};
+pub use state::{Busy, Running, Scripts};
 pub use to_reply::{ReturnedError, write_reply};

@@ -23,7 +23,7 @@ libraries.math.random, libraries.math.randomseed = native.random, native.randoms
 local behind = setmetatable({}, { __mode = 'k' })
 
 local function refuse()
-  error('Attempt to modify a readonly table', 3)
+  error('Attempt to modify a readonly table', 0)
 end
 
 local function seal(shown)
@@ -60,7 +60,7 @@ getmetatable('').__index = libraries.string
 getmetatable('').__metatable = seal({ __index = strings })
 
 local function writable(value)
-  if behind[value] then error('Attempt to modify a readonly table', 3) end
+  if behind[value] then refuse() end
 end
 
 -- What a caught error looks like: the bare words of an error table, as before Redis 7.

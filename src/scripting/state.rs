@@ -6,22 +6,18 @@ use send_wrapper::SendWrapper;
 use super::digest::Name;
 use super::libraries::Libraries;
 use super::{Engine, Kind, Script, ScriptFlags, Version};
-use crate::base::clock;
+use crate::base::clock::CycleClock;
 use crate::resp::{OwnedArgs, Reply};
 
 /// The script that runs.
 #[derive(Debug)]
 pub struct Running {
-    /// The SHA-1 of a script, or the name of a function.
-    pub name: Vec<u8>,
     /// EVAL, as opposed to FCALL.
     pub is_eval: bool,
-    /// What the client asked.
-    pub args: OwnedArgs,
-    /// When it began, in microseconds of the monotonic clock.
-    pub started_us: u64,
+    /// When it began.
+    pub started: CycleClock,
     /// It runs for so long that others are served, and told BUSY.
-    pub busy: bool,
+    pub busy: Option<Busy>,
     /// It has run a command that may write: it cannot be killed any more.
     pub wrote: bool,
     /// Somebody wants it to end.
@@ -31,10 +27,25 @@ pub struct Running {
 }
 
 impl Running {
+    /// A script that begins.
+    pub fn begin(is_eval: bool) -> Self {
+        let started = CycleClock::now();
+        Running { is_eval, started, busy: None, wrote: false, killed: false, ended: false }
+    }
+
     /// How long it has been running.
     pub fn elapsed_ms(&self) -> u64 {
-        clock::monotonic_us().saturating_sub(self.started_us) / 1000
+        self.started.elapsed_ns() / 1_000_000
     }
+}
+
+/// What others may ask of a script that runs for long.
+#[derive(Debug)]
+pub struct Busy {
+    /// The name of the function, or the SHA-1 of the script.
+    pub name: Vec<u8>,
+    /// What the client asked.
+    pub args: OwnedArgs,
 }
 
 /// Figures for INFO.
@@ -165,7 +176,7 @@ impl Scripts {
     /// The script that has run for so long that others are served meanwhile.
     #[inline]
     pub fn busy(&self) -> Option<&Running> {
-        self.running.as_ref().filter(|running| running.busy)
+        self.running.as_ref().filter(|running| running.busy.is_some())
     }
 
     /// The texts of all libraries, as files keep them.

@@ -121,8 +121,10 @@ impl<'a> Format<'a> {
     }
 }
 
-fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::LuaString> {
+fn pack(lua: &Lua, mut args: MultiValue) -> mlua::Result<mlua::LuaString> {
     let text = bytes(lua, &args, 1)?;
+    // To Redis there is a nil behind the arguments, as errors tell.
+    args.push_back(mlua::Value::Nil);
     let mut format = Format::new(lua, &text);
     let mut out = Vec::new();
     let mut arg = 2;

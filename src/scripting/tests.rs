@@ -42,7 +42,7 @@ fn engine() -> Engine {
 
 /// Runs a script and tells its reply in RESP3, or the line of its error.
 fn run_with(engine: &mut Engine, text: &[u8], args: &[&[u8]], host: &mut Parrot) -> String {
-    let name = Engine::name_of(text);
+    let name = engine.name_of(text);
     if let Err(words) = engine.define(name, text) {
         return words;
     }

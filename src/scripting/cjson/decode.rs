@@ -137,7 +137,9 @@ impl Decoder<'_> {
 
     fn number(&mut self) -> Token {
         let length = number_length(&self.text[self.at..]);
-        match strtod(&self.text[self.at..self.at + length]) {
+        let digits = &self.text[self.at..self.at + length];
+        let number = if ends_in_nan(digits) { Some(f64::NAN) } else { strtod(digits) };
+        match number {
             Some(n) if length > 0 => {
                 self.at += length;
                 Token::Number(n)
@@ -286,6 +288,10 @@ impl Decoder<'_> {
         self.depth -= 1;
         Ok(Value::Table(table))
     }
+}
+
+fn ends_in_nan(digits: &[u8]) -> bool {
+    digits.len() >= 3 && digits[digits.len() - 3..].eq_ignore_ascii_case(b"nan")
 }
 
 /// How long the number is that a text begins with, as C's `strtod` reads it.

@@ -5,17 +5,22 @@ use mlua::{Lua, Table, Value};
 use super::{Odd, Settings};
 use crate::base::limits::CJSON_DEPTH_MAX;
 use crate::base::numbers::write_general_to;
-use crate::scripting::raise::library_error;
+use crate::scripting::raise::{Raised, library_error};
 
 /// A value in JSON.
 pub(super) fn encode(lua: &Lua, value: &Value, settings: &Settings) -> mlua::Result<Vec<u8>> {
-    let mut encoder = Encoder { lua, settings, depth: 0, out: Vec::new() };
-    encoder.value(value)?;
-    Ok(encoder.out)
+    let mut encoder = Encoder { settings, depth: 0, out: Vec::new() };
+    match encoder.value(value) {
+        Ok(()) => Ok(encoder.out),
+        // Only from here the caller can be seen: tables are walked in calls of their own.
+        Err(error) => Err(match error.downcast_ref::<Raised>() {
+            Some(Raised::Text(words)) => library_error(lua, String::from_utf8_lossy(words)),
+            _ => error,
+        }),
+    }
 }
 
 struct Encoder<'a> {
-    lua: &'a Lua,
     settings: &'a Settings,
     depth: usize,
     out: Vec<u8>,
@@ -44,7 +49,7 @@ impl Encoder<'_> {
             Value::LightUserData(_) | Value::Error(_) => "userdata",
             value => value.type_name(),
         };
-        library_error(self.lua, format_args!("Cannot serialise {kind}: {why}"))
+        Raised::Text(format!("Cannot serialise {kind}: {why}").into_bytes()).into()
     }
 
     fn string(&mut self, text: &[u8]) {
@@ -96,7 +101,7 @@ impl Encoder<'_> {
         let max = self.settings.encode_depth_max.min(CJSON_DEPTH_MAX as i64);
         if self.depth as i64 > max {
             let words = format!("Cannot serialise, excessive nesting ({})", self.depth);
-            return Err(library_error(self.lua, words));
+            return Err(Raised::Text(words.into_bytes()).into());
         }
         match self.list_length(table)? {
             Some(length) if length > 0 => self.list(table, length)?,
