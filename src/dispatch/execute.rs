@@ -43,6 +43,7 @@ pub enum Outcome {
 }
 
 /// Takes one request from its client to its reply.
+#[inline(always)] // into the loop over the requests of a batch
 pub fn process(
     core: &mut Core,
     client: &mut Client,

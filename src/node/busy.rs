@@ -67,14 +67,13 @@ impl Outside for Node {
 /// Whether a request, or what MULTI has queued before it, is a script.
 #[inline]
 fn may_run_scripts(client: &Client, request: &Prepared<'_>) -> bool {
-    let Some(entry) = request.entry else { return false };
-    let flags = entry.command.flags;
-    let queued = client
-        .transaction
-        .as_ref()
-        .map_or(Flags::empty(), |open| Flags::from_bits_retain(open.flags));
+    let flags = request.entry.map_or(Flags::empty(), |entry| entry.command.flags);
+    if flags.contains(Flags::RUNS_QUEUE)
+        && let Some(open) = &client.transaction
+    {
+        return Flags::from_bits_retain(open.flags).intersects(Flags::RUNS_SCRIPT);
+    }
     flags.intersects(Flags::RUNS_SCRIPT)
-        || flags.contains(Flags::RUNS_QUEUE) && queued.intersects(Flags::RUNS_SCRIPT)
 }
 
 /// A core that nobody uses.

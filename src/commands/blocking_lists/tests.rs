@@ -1,6 +1,8 @@
 //! Waiting commands without sockets and on a clock of their own: the order of service at any number
 //! of clients, what a command that waits again keeps, and what ends a wait.
 
+use std::sync::LazyLock;
+
 use crate::commands::FAMILIES;
 use crate::config::Config;
 use crate::core::client::ClientFlags;
@@ -40,9 +42,9 @@ struct Node {
 
 impl Node {
     fn new() -> Node {
-        let mut families = FAMILIES.to_vec();
-        families.push(WAITLEN);
-        let table = Table::new(&families).leak();
+        static TABLE: LazyLock<Table> =
+            LazyLock::new(|| Table::new(&[FAMILIES, &[WAITLEN]].concat()));
+        let table = &*TABLE;
         let now = Now { unix_us: START_MS * 1000 };
         Node { core: Core::new(Config::default(), table.full_names(), now), table }
     }

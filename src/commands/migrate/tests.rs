@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Options;
-use crate::commands::FAMILIES;
+use crate::commands;
 use crate::config::Config;
 use crate::core::client::ClientFlags;
 use crate::core::peers::{Dialer, Progress, Stream, Target};
@@ -159,7 +159,7 @@ struct Source {
 
 impl Source {
     fn new(world: &Shared, config: Config) -> Source {
-        let table = Table::new(FAMILIES).leak();
+        let table = commands::table(&config).expect("the default names");
         let now = Now { unix_us: 1_000_000_000_000 };
         let mut core = Core::new(config, table.full_names(), now);
         core.peers.install(Box::new(world.clone()));
