@@ -7,8 +7,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use redis_rust::Config;
 use redis_rust::core::client::ClientFlags;
 use redis_rust::core::{Client, Core, Now};
-use redis_rust::dispatch::Table;
 use redis_rust::dispatch::execute::{prepare, process};
+use redis_rust::dispatch::{Around, Table};
 use redis_rust::resp::OwnedArgs;
 
 const KEYS: usize = 100_000;
@@ -50,7 +50,7 @@ impl Bench {
             }
         }
         for request in &prepared {
-            process(&mut self.core, &mut self.client, self.table, request);
+            process(&mut self.core, &mut self.client, &mut Around::only(self.table), request);
         }
         black_box(self.client.reply.output.pending());
         self.client.reply.output.clear();

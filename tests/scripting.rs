@@ -169,6 +169,9 @@ fn keys_that_scripts_read_are_tracked() {
     eval(&mut cache, "return redis.call('get', KEYS[1])", &["k"], &[]);
     eval(&mut other, "return redis.call('set', KEYS[1], 1)", &["k"], &[]);
     assert_eq!(cache.read().to_string(), "push[\"invalidate\", [\"k\"]]");
+    // What a script only declares is none of what it has read.
+    cache.call(&["EVAL_RO", "return 1", "1", "k"]);
+    other.run("SET k 1");
     // Its own scripts are its own.
     let text = "redis.call('get', KEYS[1]) redis.call('set', KEYS[1], 2)";
     eval(&mut cache, text, &["k"], &[]);
@@ -329,7 +332,10 @@ fn functions_are_loaded_called_and_listed() {
         ("FUNCTION DELETE nosuch", "(error) ERR Library not found"),
     ]);
     let listed = client.run("FUNCTION LIST LIBRARYNAME LI*").to_string();
-    assert!(listed.contains("[\"name\", \"get\", \"description\", \"reads\", \"flags\""), "{listed}");
+    assert!(
+        listed.contains("[\"name\", \"get\", \"description\", \"reads\", \"flags\""),
+        "{listed}"
+    );
     assert!(client.run("FUNCTION LIST WITHCODE").to_string().contains("#!lua name=lib"));
     let again = client.call(&["FUNCTION", "LOAD", LIBRARY]);
     assert_eq!(again.error(), "ERR Library 'lib' already exists");

@@ -97,8 +97,8 @@ fn usage_fields(reply: &mut Reply, usage: &MemoryUsage) -> usize {
         ("clients.normal", usage.clients_bytes),
         ("cluster.links", usage.cluster_links_bytes),
         ("aof.buffer", 0),
-        ("lua.caches", 0),
-        ("functions.caches", 0),
+        ("lua.caches", usage.scripts_bytes),
+        ("functions.caches", usage.libraries_bytes),
     ];
     let mut fields: usize = before_dbs.iter().map(|(n, v)| field(reply, n, *v as i64)).sum();
     for db in &usage.dbs {

@@ -69,13 +69,13 @@ fn run(
     named: Option<Name>,
     (keys, read_only): (usize, bool),
 ) -> Result<(), Error> {
-    let name = match named {
-        Some(name) => name,
-        None => scripts::define(engine, ctx.args.at(1))?,
+    let place = match named {
+        Some(name) => engine.place_of(&name).ok_or(Error::NoScript)?,
+        None => engine.define(ctx.args.at(1)).map_err(Error::err)?,
     };
-    let script = engine.script(&name).ok_or(Error::NoScript)?;
+    let script = engine.script(place);
     let slot = slot_of(ctx, keys);
-    let job = Job { name: &name, flags: script.flags, read_only, is_eval: true, slot };
+    let job = Job { name: &script.name, flags: script.flags, read_only, is_eval: true, slot };
     let given = Given { args: ctx.args, first: 3, keys };
     scripts::run(ctx, job, |host| engine.run(&script.function, given, host))
 }
@@ -83,9 +83,9 @@ fn run(
 /// SCRIPT LOAD script
 fn load(ctx: &mut Context<'_>) -> Result<(), Error> {
     let mut engine = ctx.core.scripts.take_engine().map_err(Error::err)?;
-    let outcome = scripts::define(&mut engine, ctx.args.at(2));
+    let outcome = engine.define(ctx.args.at(2)).map(|place| engine.script(place).name);
     ctx.core.scripts.put_engine(engine);
-    ctx.client.reply.bulk(&outcome?);
+    ctx.client.reply.bulk(&outcome.map_err(Error::err)?);
     Ok(())
 }
 
@@ -94,7 +94,7 @@ fn exists(ctx: &mut Context<'_>) -> Result<(), Error> {
     ctx.client.reply.array(ctx.args.len() - 2);
     for name in ctx.args.iter_from(2) {
         let found =
-            digest::parse(name).is_some_and(|name| ctx.core.scripts.script(&name).is_some());
+            digest::parse(name).is_some_and(|name| ctx.core.scripts.script_flags(&name).is_some());
         ctx.client.reply.int(i64::from(found));
     }
     Ok(())

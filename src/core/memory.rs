@@ -45,6 +45,10 @@ pub struct MemoryUsage {
     pub clients_bytes: usize,
     /// Held for links of the cluster bus.
     pub cluster_links_bytes: usize,
+    /// Held for the texts of scripts.
+    pub scripts_bytes: usize,
+    /// Held for the texts of function libraries.
+    pub libraries_bytes: usize,
     /// Databases that have keys.
     pub dbs: Vec<DbOverhead>,
     /// Keys of all databases.
@@ -56,7 +60,7 @@ impl MemoryUsage {
     pub fn overhead_bytes(&self) -> usize {
         let tables = self.dbs.iter().map(|db| db.keys_table_bytes + db.expires_table_bytes);
         let held = self.startup_bytes + self.clients_bytes + self.cluster_links_bytes;
-        held + tables.sum::<usize>()
+        held + self.scripts_bytes + self.libraries_bytes + tables.sum::<usize>()
     }
 
     /// Keys and values.
@@ -110,8 +114,11 @@ impl Core {
             let [keys_table_bytes, expires_table_bytes] = keyspace.table_bytes(db);
             DbOverhead { db, keys_table_bytes, expires_table_bytes }
         });
+        let scripts = self.scripts.figures();
         MemoryUsage {
             used_bytes,
+            scripts_bytes: scripts.scripts_bytes,
+            libraries_bytes: scripts.libraries_bytes,
             peak_bytes: self.memory.peak_bytes.max(used_bytes),
             startup_bytes: self.memory.startup_bytes,
             clients_bytes: self.clients_bytes(running),
@@ -155,6 +162,8 @@ mod tests {
             startup_bytes: 400_000,
             clients_bytes: 30_000,
             cluster_links_bytes: 20_000,
+            scripts_bytes: 0,
+            libraries_bytes: 0,
             dbs: vec![DbOverhead { db: 0, keys_table_bytes: 40_000, expires_table_bytes: 10_000 }],
             keys: 1000,
         };

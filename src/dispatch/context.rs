@@ -46,10 +46,7 @@ impl<'a> Context<'a> {
 
     /// What surrounds commands that this one runs, with the state and the client that they run on.
     pub(super) fn surroundings(&mut self) -> (&mut Core, &mut Client, Around<'_>) {
-        let outside = match &mut self.outside {
-            Some(outside) => Some(&mut **outside as &mut dyn Outside),
-            None => None,
-        };
+        let outside = self.outside.as_mut().map(|outside| &mut **outside as &mut dyn Outside);
         (self.core, self.client, Around { table: self.table, outside })
     }
 

@@ -185,10 +185,7 @@ pub(super) fn run(
     if untouched {
         core.keyspace.set_touching(false);
     }
-    let outside = match &mut around.outside {
-        Some(outside) => Some(&mut **outside as &mut dyn Outside),
-        None => None,
-    };
+    let outside = around.outside.as_mut().map(|outside| &mut **outside as &mut dyn Outside);
     let started = CycleClock::now();
     let mut context = Context {
         core: &mut *core,

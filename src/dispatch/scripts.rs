@@ -16,8 +16,7 @@ use crate::core::{Client, CommandId, Core, Now};
 use crate::keyspace::Slot;
 use crate::resp::{Args, Error, Protocol, Reply};
 use crate::scripting::{
-    Busy, Engine, Failure, Finished, Host, Refusal, Running, ScriptFlags, Tick, digest, header,
-    write_reply,
+    Busy, Failure, Finished, Host, Refusal, Running, ScriptFlags, Tick, digest, header, write_reply,
 };
 
 /// A script that is about to run.
@@ -51,7 +50,7 @@ pub(super) fn flags_of(core: &Core, own: Flags, args: Args<'_>) -> Flags {
         core.scripts.function_flags(script)
     } else if own.contains(Flags::RUNS_NAMED) {
         let name = digest::parse(script);
-        name.and_then(|name| Some(core.scripts.script(&name)?.flags))
+        name.and_then(|name| core.scripts.script_flags(&name))
     } else {
         header::of_script(script).ok().map(|(flags, _)| flags)
     };
@@ -238,7 +237,10 @@ impl Host for ScriptHost<'_, '_> {
 
     fn tick(&mut self) -> Tick {
         let threshold_ms = self.core.config.busy_reply_threshold;
-        let Some(running) = &mut self.core.scripts.running else { return Tick::Continue };
+        let (Some(running), Some(_)) = (&mut self.core.scripts.running, &self.around.outside)
+        else {
+            return Tick::Continue;
+        };
         if running.busy.is_none() {
             let elapsed_ms = running.elapsed_ms();
             if threshold_ms == 0 || elapsed_ms < threshold_ms {
@@ -250,10 +252,8 @@ impl Host for ScriptHost<'_, '_> {
                  can try killing the script using the {command} command. Script name is: {}.",
                 String::from_utf8_lossy(self.name)
             );
-            if self.around.outside.is_some() {
-                let (name, args) = (self.name.to_vec(), self.args.to_owned());
-                running.busy = Some(Busy { name, args });
-            }
+            let (name, args) = (self.name.to_vec(), self.args.to_owned());
+            running.busy = Some(Busy { name, args });
         }
         self.serve_others()
     }
@@ -393,11 +393,4 @@ pub fn kill(core: &mut Core, is_eval: bool) -> Result<(), Error> {
 /// What SHUTDOWN and others are told while a script runs for too long.
 pub fn busy_error(core: &Core) -> Option<Error> {
     core.scripts.busy().map(busy)
-}
-
-/// Compiles the script of a request, unless it is known, and tells its name.
-pub fn define(engine: &mut Engine, text: &[u8]) -> Result<digest::Name, Error> {
-    let name = engine.name_of(text);
-    engine.define(name, text).map_err(Error::err)?;
-    Ok(name)
 }

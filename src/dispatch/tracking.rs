@@ -16,8 +16,9 @@ pub(super) fn remember_keys(
     request: &Prepared<'_>,
 ) {
     let flags = entry.command.flags;
-    // The channels of SSUBSCRIBE and its kin only look like keys.
-    let reads = flags.contains(Flags::READONLY) && !flags.contains(Flags::PUBSUB);
+    // The channels of SSUBSCRIBE and its kin only look like keys. Scripts read by their commands.
+    let others = Flags::PUBSUB | Flags::RUNS_SCRIPT;
+    let reads = flags.contains(Flags::READONLY) && !flags.intersects(others);
     if !reads || !client.remembers_keys() {
         return;
     }

@@ -126,6 +126,7 @@ impl Node {
         self.core.expire_cycle();
         self.core.tracking_cron();
         self.core.note_memory_peak();
+        self.core.scripts.note_figures();
         self.saving_cron();
         if self.cron.every(Duration::from_millis(100)) {
             self.sample_system();

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use mlua::{Lua, LuaString, MultiValue, Table, Value};
+use mlua::{Lua, LuaString, MultiValue, Table, Value, Variadic};
 
 use super::arguments::Arguments;
 use super::checks::{to_bytes, to_number};
@@ -25,6 +25,7 @@ const LOG_LEVELS: &[(&str, log::Level)] = &[
 const REPLICATION: &[(&str, i64)] =
     &[("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
 
+type Given = Variadic<Value>;
 type SharedArguments = Rc<RefCell<Arguments>>;
 
 /// The table `redis`.
@@ -76,16 +77,15 @@ pub(super) fn add_version(table: &Table, version: Version) -> mlua::Result<()> {
 
 fn add_commands(lua: &Lua, table: &Table, arguments: &SharedArguments) -> mlua::Result<()> {
     let shared = arguments.clone();
-    let call = lua.create_function(move |lua, args: MultiValue| command(lua, &args, &shared, true));
+    let call = lua.create_function(move |lua, args: Given| command(lua, &args, &shared, true));
     let shared = arguments.clone();
-    let pcall = lua.create_function(move |lua, args: MultiValue| {
-        match command(lua, &args, &shared, false) {
+    let pcall =
+        lua.create_function(move |lua, args: Given| match command(lua, &args, &shared, false) {
             Err(error) => translate(lua, Value::Error(Box::new(error))),
             ok => ok,
-        }
-    });
+        });
     let shared = arguments.clone();
-    let check = lua.create_function(move |_, args: MultiValue| {
+    let check = lua.create_function(move |_, args: Given| {
         let mut request = shared.try_borrow_mut().map_err(|_| recursion())?;
         request.fill(&args)?;
         let allowed = with_host(|host| host.may_run(request.args())).ok_or_else(recursion)?;
@@ -99,7 +99,7 @@ fn add_commands(lua: &Lua, table: &Table, arguments: &SharedArguments) -> mlua::
 /// Runs a command. An error reply is raised, or is the result.
 fn command(
     lua: &Lua,
-    args: &MultiValue,
+    args: &[Value],
     arguments: &RefCell<Arguments>,
     raises: bool,
 ) -> mlua::Result<Value> {

@@ -1,7 +1,7 @@
 //! The arguments that a script gives to `redis.call`, as a request. Kept from call to call, so that
 //! a call costs no allocation. Called by `api.rs` only.
 
-use mlua::{MultiValue, Value};
+use mlua::Value;
 
 use super::raise::redis_error;
 use crate::base::numbers;
@@ -19,7 +19,7 @@ const KEPT_BYTES: usize = 64 * 1024;
 
 impl Arguments {
     /// Takes over what a script has given.
-    pub fn fill(&mut self, values: &MultiValue) -> mlua::Result<()> {
+    pub fn fill(&mut self, values: &[Value]) -> mlua::Result<()> {
         self.buffer.clear();
         self.spans.clear();
         if values.is_empty() {

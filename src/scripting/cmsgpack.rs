@@ -64,7 +64,7 @@ fn put_head(out: &mut Vec<u8>, kind: u8, number: &[u8]) {
 
 fn put_integer(out: &mut Vec<u8>, n: i64) {
     match n {
-        0..0x80 | -32..0 => out.push(n as u8),
+        -32..0x80 => out.push(n as u8),
         0x80..0x100 => put_head(out, 0xcc, &[n as u8]),
         0x100..0x1_0000 => put_head(out, 0xcd, &(n as u16).to_be_bytes()),
         0x1_0000..0x1_0000_0000 => put_head(out, 0xce, &(n as u32).to_be_bytes()),

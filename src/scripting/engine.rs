@@ -38,6 +38,8 @@ pub struct Version {
 /// A compiled script.
 #[derive(Debug)]
 pub struct Script {
+    /// Its name.
+    pub name: Name,
     /// What runs.
     pub function: Function,
     /// What its header says.
@@ -58,9 +60,11 @@ pub(super) struct Entries {
 pub struct Engine {
     pub(super) lua: Lua,
     pub(super) entries: Entries,
-    scripts: HashMap<Name, Script, BuildHasherDefault<NameHasher>>,
-    /// Texts that were seen last, with their names.
-    recent: Vec<(Box<[u8]>, Name)>,
+    scripts: Vec<Script>,
+    /// Where the script of each name is.
+    places: HashMap<Name, usize, BuildHasherDefault<NameHasher>>,
+    /// Texts that were seen last, with the places of their scripts.
+    recent: Vec<(Box<[u8]>, usize)>,
     scripts_bytes: usize,
     pub(super) version: Version,
     /// The code that runs is to end.
@@ -97,7 +101,8 @@ impl Engine {
         let engine = Engine {
             lua,
             entries,
-            scripts: HashMap::default(),
+            scripts: Vec::new(),
+            places: HashMap::default(),
             recent: Vec::new(),
             scripts_bytes: 0,
             version,
@@ -123,9 +128,14 @@ impl Engine {
         }
     }
 
-    /// A script by its name.
-    pub fn script(&self, name: &Name) -> Option<&Script> {
-        self.scripts.get(name)
+    /// Where the script of a name is.
+    pub fn place_of(&self, name: &Name) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+
+    /// The script at a place that `place_of` or `define` gave.
+    pub fn script(&self, place: usize) -> &Script {
+        &self.scripts[place]
     }
 
     /// How many scripts there are.
@@ -135,7 +145,9 @@ impl Engine {
 
     /// Bytes that the texts of the scripts would take, and what keeps track of them.
     pub fn scripts_bytes(&self) -> usize {
-        self.scripts_bytes + self.scripts.capacity() * size_of::<(Name, Script)>()
+        self.scripts_bytes
+            + self.scripts.capacity() * size_of::<Script>()
+            + self.places.capacity() * size_of::<(Name, usize)>()
     }
 
     /// Bytes that Lua has allocated.
@@ -143,32 +155,34 @@ impl Engine {
         self.lua.used_memory()
     }
 
-    /// Compiles a script, unless it is known.
-    pub fn define(&mut self, name: Name, text: &[u8]) -> Result<(), String> {
-        if self.scripts.contains_key(&name) {
-            return Ok(());
+    /// The place of a script, which is compiled unless it is known. Whoever sends texts at all
+    /// sends the same ones again and again.
+    pub fn define(&mut self, text: &[u8]) -> Result<usize, String> {
+        if let Some((_, place)) = self.recent.iter().find(|(known, _)| **known == *text) {
+            return Ok(*place);
         }
+        let name = digest::name_of(text);
+        let place = match self.place_of(&name) {
+            Some(place) => place,
+            None => self.add(name, text)?,
+        };
+        if text.len() <= RECENT_BYTES_MAX {
+            self.recent.truncate(RECENT_TEXTS - 1);
+            self.recent.insert(0, (text.into(), place));
+        }
+        Ok(place)
+    }
+
+    fn add(&mut self, name: Name, text: &[u8]) -> Result<usize, String> {
         let (flags, code_at) = header::of_script(text)?;
         let function = self
             .compile(&text[code_at..], "@user_script")
             .map_err(|words| format!("Error compiling script (new function): {words}"))?;
+        let place = self.scripts.len();
         self.scripts_bytes += text.len() + name.len();
-        self.scripts.insert(name, Script { function, flags });
-        Ok(())
-    }
-
-    /// The name of a text. Whoever sends texts at all sends the same ones again and again.
-    pub fn name_of(&mut self, text: &[u8]) -> Name {
-        if text.len() > RECENT_BYTES_MAX {
-            return digest::name_of(text);
-        }
-        if let Some((_, name)) = self.recent.iter().find(|(known, _)| **known == *text) {
-            return *name;
-        }
-        let name = digest::name_of(text);
-        self.recent.truncate(RECENT_TEXTS - 1);
-        self.recent.insert(0, (text.into(), name));
-        name
+        self.scripts.push(Script { name, function, flags });
+        self.places.insert(name, place);
+        Ok(place)
     }
 
     pub(super) fn compile(&self, code: &[u8], chunk: &str) -> Result<Function, String> {

@@ -1,6 +1,6 @@
 //! Runs what was compiled: the arguments go in, the value or the failure comes out.
 
-use mlua::{Function, IntoLuaMulti, LuaString, Value, Variadic};
+use mlua::{Either, Function, IntoLua, IntoLuaMulti, LuaString, Value, Variadic};
 
 use super::Engine;
 use super::host::{self, Host};
@@ -71,8 +71,10 @@ impl Engine {
     pub fn run(&self, script: &Function, given: Given<'_>, host: &mut dyn Host) -> Finished {
         host::lend(host, || {
             if given.all().len() <= SCRIPT_ARGS_ON_STACK {
-                let pushed: Variadic<_> = given.all().map(LuaString::wrap).collect();
-                return self.finish(&self.entries.run, (script, given.keys, pushed));
+                let all = given.all();
+                let count = all.len();
+                let pushed: Variadic<_> = all.map(text).collect();
+                return self.finish(&self.entries.run, (script, given.keys, count, pushed));
             }
             match self.tables(given) {
                 Ok(tables) => self.finish(&self.entries.run_with_tables, (script, tables)),
@@ -103,6 +105,14 @@ impl Engine {
             Ok((false, raised)) => Finished::Failed(failure(raised)),
             Err(error) => Finished::Failed(failure_of(&error)),
         }
+    }
+}
+
+/// A string for Lua. What is UTF-8 goes the short way.
+fn text(bytes: &[u8]) -> Either<&str, impl IntoLua> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Either::Left(text),
+        Err(_) => Either::Right(LuaString::wrap(bytes)),
     }
 }
 

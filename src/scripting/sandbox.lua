@@ -176,10 +176,10 @@ for name, library in pairs(libraries) do
 end
 
 -- KEYS and ARGV of EVAL are globals; the script is compiled already.
-local function run(script, key_count, ...)
+local function run(script, key_count, count, ...)
   if key_count == 0 then
     globals.KEYS, globals.ARGV = {}, { ... }
-  elseif key_count == select('#', ...) then
+  elseif key_count == count then
     globals.KEYS, globals.ARGV = { ... }, {}
   else
     local keys = { ... }

@@ -5,7 +5,7 @@ use send_wrapper::SendWrapper;
 
 use super::digest::Name;
 use super::libraries::Libraries;
-use super::{Engine, Kind, Script, ScriptFlags, Version};
+use super::{Engine, Kind, ScriptFlags, Version};
 use crate::base::clock::CycleClock;
 use crate::resp::{OwnedArgs, Reply};
 
@@ -81,17 +81,20 @@ impl Figures {
     }
 }
 
+/// What stays on the thread that made it.
+pub type Held<T> = SendWrapper<Box<T>>;
+
 /// All that a node keeps of scripts. A Lua state stays on the thread that made it, which is the
 /// node's: it is made by the first script.
 pub struct Scripts {
     version: Version,
-    engine: Option<SendWrapper<Box<Engine>>>,
-    libraries: Option<SendWrapper<Box<Libraries>>>,
+    engine: Option<Held<Engine>>,
+    libraries: Option<Held<Libraries>>,
     /// The script that runs; its engine, or the libraries, are taken out.
     pub running: Option<Running>,
     /// What the replies of commands in scripts are written to.
     pub scratch: Reply,
-    /// As of the start of the running script.
+    /// What INFO tells of what is taken out, as of when it was asked last.
     figures: Figures,
 }
 
@@ -109,35 +112,32 @@ impl Scripts {
     }
 
     /// Takes the engine of scripts out, to run one; it is made if there is none.
-    pub fn take_engine(&mut self) -> Result<Box<Engine>, String> {
-        if let Some(engine) = &self.engine {
-            self.figures.note_engine(engine);
-        }
+    pub fn take_engine(&mut self) -> Result<Held<Engine>, String> {
         match self.engine.take() {
-            Some(engine) => Ok(engine.take()),
-            None => self.new_engine(Kind::Scripts),
+            Some(engine) => Ok(engine),
+            None => self.new_engine(Kind::Scripts).map(Held::new),
         }
     }
 
     /// Puts the engine of scripts back.
-    pub fn put_engine(&mut self, engine: Box<Engine>) {
-        self.engine = Some(SendWrapper::new(engine));
+    pub fn put_engine(&mut self, engine: Held<Engine>) {
+        self.engine = Some(engine);
     }
 
     /// Takes the libraries out, to run a function or to change them.
-    pub fn take_libraries(&mut self) -> Result<Box<Libraries>, String> {
-        if let Some(libraries) = self.libraries.as_deref() {
-            self.figures.note_libraries(libraries);
-        }
+    pub fn take_libraries(&mut self) -> Result<Held<Libraries>, String> {
         match self.libraries.take() {
-            Some(libraries) => Ok(libraries.take()),
-            None => Ok(Box::new(Libraries::new(*self.new_engine(Kind::Functions)?))),
+            Some(libraries) => Ok(libraries),
+            None => {
+                let engine = self.new_engine(Kind::Functions)?;
+                Ok(Held::new(Box::new(Libraries::new(*engine))))
+            }
         }
     }
 
     /// Puts the libraries back.
-    pub fn put_libraries(&mut self, libraries: Box<Libraries>) {
-        self.libraries = Some(SendWrapper::new(libraries));
+    pub fn put_libraries(&mut self, libraries: Held<Libraries>) {
+        self.libraries = Some(libraries);
     }
 
     /// The libraries, if there ever were any.
@@ -153,9 +153,10 @@ impl Scripts {
         loaded.map(|_| ())
     }
 
-    /// A script by its name, unless one runs.
-    pub fn script(&self, name: &Name) -> Option<&Script> {
-        self.engine.as_ref()?.script(name)
+    /// What a script says of itself, unless one runs.
+    pub fn script_flags(&self, name: &Name) -> Option<ScriptFlags> {
+        let engine = self.engine.as_ref()?;
+        Some(engine.script(engine.place_of(name)?).flags)
     }
 
     /// What a function says of itself.
@@ -184,17 +185,22 @@ impl Scripts {
         self.libraries().map_or_else(Vec::new, Libraries::texts)
     }
 
+    /// Notes the figures, for INFO of a script.
+    pub fn note_figures(&mut self) {
+        self.figures = self.figures();
+    }
+
     fn new_engine(&self, kind: Kind) -> Result<Box<Engine>, String> {
         let made = Engine::new(kind, self.version);
         made.map(Box::new).map_err(|error| format!("Lua does not start: {error}"))
     }
 
-    /// Figures for INFO; those of the start while a script runs.
+    /// Figures for INFO. Of what is taken out, because it runs, the cron's count as the last.
     pub fn figures(&self) -> Figures {
-        let mut figures = Figures::default();
-        if self.running.is_some() {
-            figures = self.figures;
-        }
+        let mut figures = match self.running {
+            Some(_) => self.figures,
+            None => Figures::default(),
+        };
         if let Some(engine) = &self.engine {
             figures.note_engine(engine);
         }

@@ -42,11 +42,11 @@ fn engine() -> Engine {
 
 /// Runs a script and tells its reply in RESP3, or the line of its error.
 fn run_with(engine: &mut Engine, text: &[u8], args: &[&[u8]], host: &mut Parrot) -> String {
-    let name = engine.name_of(text);
-    if let Err(words) = engine.define(name, text) {
-        return words;
-    }
-    let script = engine.script(&name).expect("just defined");
+    let place = match engine.define(text) {
+        Ok(place) => place,
+        Err(words) => return words,
+    };
+    let script = engine.script(place);
     let request = [b"eval".as_slice()].into_iter().chain(args.iter().copied());
     let request = OwnedArgs::from_parts(request.collect::<Vec<_>>().into_iter());
     let given = Given { args: request.args(), first: 1, keys: args.len().min(1) };
