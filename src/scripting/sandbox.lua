@@ -6,6 +6,7 @@ local native, libraries = ...
 local error, type, pairs, next, tostring, select = error, type, pairs, next, tostring, select
 local rawset, rawget, setmetatable, getmetatable = rawset, rawget, setmetatable, getmetatable
 local xpcall, pcall, loadstring, setfenv = xpcall, pcall, loadstring, setfenv
+local newproxy = newproxy
 local byte, concat = string.byte, table.concat
 local globals_at_start, lua_table, lua_coroutine = _G, table, coroutine
 local translate, handler = native.translate, native.handler
@@ -21,6 +22,8 @@ libraries.math.random, libraries.math.randomseed = native.random, native.randoms
 
 -- What each empty table shows.
 local behind = setmetatable({}, { __mode = 'k' })
+-- What scripts see in the place of the metatables of their proxies.
+local metatables = setmetatable({}, { __mode = 'k' })
 
 local function refuse()
   error('Attempt to modify a readonly table', 0)
@@ -88,7 +91,7 @@ end
 
 for _, name in pairs({ 'tostring', 'getfenv', 'next', 'assert', 'tonumber', 'rawequal',
     'collectgarbage', 'type', 'select', 'unpack', 'gcinfo', 'pairs', 'rawget', 'ipairs', '_VERSION',
-    'error', 'newproxy' }) do
+    'error' }) do
   globals[name] = globals_at_start[name]
 end
 
@@ -110,7 +113,29 @@ end
 function globals.getmetatable(value)
   if value == front then return sealed_metatable end
   if behind[value] then return nil end
+  if type(value) == 'userdata' then return metatables[value] end
   return getmetatable(value)
+end
+
+-- A finalizer would run in the middle of whatever allocates, and its errors end the process.
+local function without_finalizer(metatable)
+  local shown = {}
+  behind[shown] = metatable
+  return setmetatable(shown, {
+    __index = metatable,
+    __newindex = function(_, key, value)
+      if key == '__gc' then error('finalizers are not available to scripts', 2) end
+      rawset(metatable, key, value)
+    end,
+    __metatable = false,
+  })
+end
+
+function globals.newproxy(like)
+  local made = newproxy(like)
+  local metatable = getmetatable(made)
+  if metatable then metatables[made] = metatables[like] or without_finalizer(metatable) end
+  return made
 end
 
 function globals.rawset(value, key, new)

@@ -213,11 +213,19 @@ fn a_script_that_is_to_end_cannot_catch_that() {
 }
 
 #[test]
-fn a_finalizer_cannot_run_commands_within_a_command() {
-    let text = "local p = newproxy(true) getmetatable(p).__gc = function() redis.call('x') end \
-                p = nil collectgarbage() return 1";
-    let reply = run(text);
-    assert!(reply == ":1" || reply.contains("ERR"), "{reply}");
+fn proxies_have_metatables_but_no_finalizers() {
+    let text = "local p = newproxy(true) local m = getmetatable(p) m.__index = function() return 5 \
+                end m.__len = function() return 7 end \
+                return {p.x, #newproxy(p), rawequal(m, getmetatable(newproxy(p))) and 1}";
+    assert_eq!(run(text), "*3 :5 :7 :1");
+    for text in [
+        "getmetatable(newproxy(true)).__gc = function() end",
+        "rawset(getmetatable(newproxy(true)), '__gc', function() end)",
+        "setmetatable(getmetatable(newproxy(true)), {})",
+        "local _, m = pairs(getmetatable(newproxy(true))) m.__gc = 1 error('x')",
+    ] {
+        assert!(run(text).contains("user_script") || run(text).contains("readonly"), "{text}");
+    }
 }
 
 #[test]
