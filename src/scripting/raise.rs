@@ -108,15 +108,18 @@ fn plain_words(error: &mlua::Error) -> String {
 
 /// Makes a table of what a script has raised and not caught, and notes where that was.
 pub(super) fn handle(lua: &Lua, value: Value) -> mlua::Result<Value> {
-    let raised = match translate(lua, value)? {
-        Value::Table(table) => table,
-        other => {
-            let words = lua.create_table()?;
-            let text = [b"ERR ".as_slice(), &to_text(&other)].concat();
-            words.raw_set("err", lua.create_string(text)?)?;
-            words
+    let raised = lua.create_table_with_capacity(0, 4)?;
+    match translate(lua, value)? {
+        // Not noted in the script's own table, which may be one that all scripts share.
+        Value::Table(table) => {
+            raised.raw_set("err", table.get::<Value>("err").unwrap_or_default())?;
+            raised.raw_set(COUNTED, table.get::<Value>(COUNTED).unwrap_or_default())?;
         }
-    };
+        other => {
+            let text = [b"ERR ".as_slice(), &to_text(&other)].concat();
+            raised.raw_set("err", lua.create_string(text)?)?;
+        }
+    }
     for level in 1.. {
         // Functions of ours have no lines; `sandbox.lua` is none of the script's business.
         let place = lua.inspect_stack(level, |frame| {

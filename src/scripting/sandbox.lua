@@ -62,8 +62,12 @@ local strings = seal(libraries.string)
 getmetatable('').__index = libraries.string
 getmetatable('').__metatable = seal({ __index = strings })
 
-local function writable(value)
-  if behind[value] then refuse() end
+-- Errors of an argument are those of the script that gave it, not of the functions below.
+local function check(name, value, wanted)
+  local found = type(value)
+  if found ~= wanted then
+    error("bad argument #1 to '" .. name .. "' (" .. wanted .. ' expected, got ' .. found .. ')', 3)
+  end
 end
 
 -- What a caught error looks like: the bare words of an error table, as before Redis 7.
@@ -71,7 +75,7 @@ local function caught(ok, ...)
   if ok then return ok, ... end
   local failure = translate((...))
   if type(failure) == 'table' then
-    local words = failure.err
+    local words = rawget(failure, 'err')
     if type(words) == 'string' or type(words) == 'number' then failure = words end
   end
   return false, failure
@@ -106,7 +110,8 @@ function globals.xpcall(run, on_error)
 end
 
 function globals.setmetatable(value, metatable)
-  writable(value)
+  if behind[value] then refuse() end
+  check('setmetatable', value, 'table')
   return setmetatable(value, metatable)
 end
 
@@ -139,19 +144,23 @@ function globals.newproxy(like)
 end
 
 function globals.rawset(value, key, new)
-  writable(value)
+  if behind[value] then refuse() end
+  check('rawset', value, 'table')
   return rawset(value, key, new)
 end
 
 function globals.rawget(value, key)
+  check('rawget', value, 'table')
   return rawget(behind[value] or value, key)
 end
 
 function globals.next(value, key)
+  check('next', value, 'table')
   return next(behind[value] or value, key)
 end
 
 function globals.pairs(value)
+  check('pairs', value, 'table')
   local shown = behind[value]
   if shown then return next, copy(shown), nil end
   return pairs(value)
@@ -165,10 +174,12 @@ function globals.setfenv(target, environment)
 end
 
 function globals.loadstring(text, name)
+  if type(text) ~= 'number' then check('loadstring', text, 'string') end
   return text_only(text, name)
 end
 
 function globals.load(read, name)
+  check('load', read, 'function')
   local pieces = {}
   while true do
     local piece = read()
@@ -184,6 +195,7 @@ for _, name in pairs({ 'insert', 'remove', 'sort', 'setn' }) do
   local change = tables[name]
   tables[name] = function(value, ...)
     if behind[value] then refuse() end
+    check(name, value, 'table')
     return change(value, ...)
   end
 end

@@ -145,6 +145,11 @@ fn errors_tell_where_they_arose() {
     let mut host = parrot("-MY words\r\n");
     let failed = run_with(&mut engine(), b"redis.call('x')", &[], &mut host);
     assert_eq!(failed, format!("MY words{}", at(1)));
+    let bad = "ERR user_script:1: bad argument #1 to 'pairs' (table expected, got nil)";
+    assert_eq!(run("pairs(nil)"), format!("{bad}{}", at(1)));
+    let bad = "ERR user_script:1: bad argument #1 to 'insert' (table expected, got number)";
+    assert_eq!(run("table.insert(1, 2)"), format!("{bad}{}", at(1)));
+    assert!(run("error(redis)").contains("unknown error"));
     let caught = b"return redis.pcall('x').err";
     assert_eq!(run_with(&mut engine(), caught, &[], &mut host), "$8 MY words");
     assert!(run("return (").starts_with("Error compiling script (new function): user_script:1:"));
@@ -175,6 +180,7 @@ fn what_scripts_share_cannot_be_changed() {
         "coroutine.wrap(function() x = 1 end)()",
         "getfenv(redis.call).x = 1",
         "getfenv(pcall).x = 1",
+        "pcall(function() error(_G) end) source = 1",
     ] {
         let reply = run(text);
         assert!(reply.contains("Attempt to modify a readonly table"), "{text}: {reply}");
