@@ -5,6 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::cluster::start_cluster;
 use common::{Client, Node, Reply, wait_until};
 use redis_rust::Config;
 
@@ -408,10 +409,8 @@ fn libraries_survive_a_restart_and_a_reload() {
 
 #[test]
 fn scripts_of_a_cluster_keep_to_one_slot() {
-    let node = Node::with(Config::default().set("cluster-enabled", "yes").unwrap());
-    let mut client = node.connect();
-    client.run("CLUSTER ADDSLOTSRANGE 0 16383");
-    wait_until("the cluster is up", || client.run("CLUSTER INFO").text().contains("state:ok"));
+    let members = start_cluster(1, &[]);
+    let mut client = members[0].connect();
     let both = "redis.call('get', 'foo') return redis.call('get', 'bar')";
     // Without a header that is as it always was.
     assert_eq!(eval(&mut client, both, &[], &[]).to_string(), "(nil)");
