@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
 use common::{Client, Node, wait_until};
 use redis_rust::config::Config;
 
@@ -30,6 +33,31 @@ fn each_protocol_has_its_own_frames() {
     assert_eq!(new.run_raw("UNSUBSCRIBE"), ">3\r\n$11\r\nunsubscribe\r\n$1\r\nc\r\n:0\r\n");
     assert_eq!(new.run_raw("UNSUBSCRIBE"), ">3\r\n$11\r\nunsubscribe\r\n_\r\n:0\r\n");
     assert_eq!(publisher.run_raw("PUNSUBSCRIBE"), "*3\r\n$12\r\npunsubscribe\r\n$-1\r\n:0\r\n");
+}
+
+/// Messages wait for others to join them, but not for as long as there is something else to do.
+#[test]
+fn messages_come_while_others_keep_the_node_busy() {
+    let node = Node::start();
+    let (mut listener, mut publisher) = (node.connect(), node.connect());
+    listener.ask("SUBSCRIBE c");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            let mut busy = node.connect();
+            let done = &done;
+            scope.spawn(move || {
+                while !done.load(Relaxed) {
+                    busy.ask("PING");
+                }
+            });
+        }
+        for number in 0..100 {
+            assert_eq!(publisher.ask(&format!("PUBLISH c {number}")), "(integer) 1");
+            assert_eq!(next(&mut listener, 1), [format!("[\"message\", \"c\", \"{number}\"]")]);
+        }
+        done.store(true, Relaxed);
+    });
 }
 
 #[test]

@@ -44,6 +44,10 @@ pub const SHARED_PUSH_BYTES_MIN: usize = 4 * 1024;
 pub const SHARED_OVERFLOW_BYTES_MIN: usize = 512;
 /// Room that is kept for pushes to the client whose command runs.
 pub const KEPT_PUSHES_BYTES_MAX: usize = 16 * 1024;
+/// A client with more output than so many bytes is sent its messages without waiting for more.
+pub const WAITING_PUSHES_BYTES_MAX: usize = REPLY_CHUNK_BYTES;
+/// Turns that messages wait for more, as long as each of them has something to serve.
+pub const WAITING_PUSHES_TURNS_MAX: u32 = 3;
 /// Connections accepted per listener and turn (Redis: MAX_ACCEPTS_PER_CALL).
 pub const ACCEPTS_PER_TURN: usize = 1000;
 /// File descriptors kept for files, listeners and the like (Redis: CONFIG_MIN_RESERVED_FDS).

@@ -105,8 +105,9 @@ pub struct Core {
     pub redacted: Vec<usize>,
     /// Tokens of clients with output that the end of the turn sends.
     pub pending_writes: Vec<usize>,
-    /// Tokens of clients with messages, which are sent after all that was asked for: so whoever
-    /// published can go on meanwhile, and its next messages leave together.
+    /// Tokens of clients with messages, which are sent after all that was asked for, some turns
+    /// later if they are few: so whoever published can go on meanwhile, and its next messages
+    /// leave together.
     pub pending_pushes: Vec<usize>,
     /// The client that the cron saw last.
     pub cron_client: ClientId,

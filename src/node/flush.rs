@@ -3,22 +3,50 @@
 
 use super::Node;
 use super::connection::WriteOutcome;
+use crate::base::limits::{WAITING_PUSHES_BYTES_MAX, WAITING_PUSHES_TURNS_MAX};
+use crate::core::Core;
 use crate::core::client::ClientFlags;
 
 impl Node {
-    /// One write for each client with output.
+    /// One write for each client with output. Messages wait for some more turns, which come at
+    /// once, so that they leave together with those of whoever goes on publishing.
     pub(super) fn flush_pending(&mut self) {
-        let mut pending = std::mem::take(&mut self.core.pending_writes);
-        pending.append(&mut self.core.pending_pushes);
-        for token in pending.drain(..) {
+        self.flush_listed(|core| &mut core.pending_writes);
+        if self.pushes_may_wait() {
+            self.pushes_waited += 1;
+        } else {
+            self.pushes_waited = 0;
+            self.flush_listed(|core| &mut core.pending_pushes);
+        }
+    }
+
+    /// Whether there are messages to be sent, few for each receiver, and somebody who goes on.
+    fn pushes_may_wait(&self) -> bool {
+        let core = &self.core;
+        let is_small = |&token: &usize| {
+            let client = core.clients.get(token);
+            client.is_none_or(|client| client.reply.output.pending() <= WAITING_PUSHES_BYTES_MAX)
+        };
+        let goes_on = self.pushes_waited == 0 || !self.events.is_empty();
+        !core.pending_pushes.is_empty()
+            && self.exit.is_none()
+            && self.pushes_waited < WAITING_PUSHES_TURNS_MAX
+            && goes_on
+            && core.pending_pushes.iter().all(is_small)
+    }
+
+    fn flush_listed(&mut self, list: fn(&mut Core) -> &mut Vec<usize>) {
+        let mut tokens = std::mem::take(list(&mut self.core));
+        for token in tokens.drain(..) {
             if let Some(client) = self.core.clients.get_mut(token) {
                 client.flags -= ClientFlags::PENDING_WRITE;
                 self.flush(token);
             }
         }
         // Keep the allocation; a flush lists nobody.
-        if self.core.pending_writes.is_empty() {
-            self.core.pending_writes = pending;
+        let list = list(&mut self.core);
+        if list.is_empty() {
+            *list = tokens;
         }
     }
 

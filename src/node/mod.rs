@@ -72,6 +72,8 @@ pub struct Node {
     /// Connections that have input or output left although no edge will say so.
     ready: VecDeque<usize>,
     batch: Batch,
+    /// Turns that messages have been waiting to be sent.
+    pushes_waited: u32,
     /// The cluster bus; none when standalone.
     bus: Option<Box<Bus>>,
     cron: Cron,

@@ -72,6 +72,7 @@ impl Server {
             accepting: Vec::new(),
             ready: VecDeque::new(),
             batch: Batch::default(),
+            pushes_waited: 0,
             bus,
             helper: Helper::start()?,
             saver: Saver::default(),
