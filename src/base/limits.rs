@@ -47,7 +47,7 @@ pub const KEPT_PUSHES_BYTES_MAX: usize = 16 * 1024;
 /// A client with more output than so many bytes is sent its messages without waiting for more.
 pub const WAITING_PUSHES_BYTES_MAX: usize = REPLY_CHUNK_BYTES;
 /// Turns that messages wait for more, as long as each of them has something to serve.
-pub const WAITING_PUSHES_TURNS_MAX: u32 = 3;
+pub const WAITING_PUSHES_TURNS_MAX: u32 = 8;
 /// Connections accepted per listener and turn (Redis: MAX_ACCEPTS_PER_CALL).
 pub const ACCEPTS_PER_TURN: usize = 1000;
 /// File descriptors kept for files, listeners and the like (Redis: CONFIG_MIN_RESERVED_FDS).
