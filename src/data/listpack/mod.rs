@@ -10,14 +10,18 @@
 //! Must never hold bytes that were not validated, as reading trusts them: [`Listpack::from_bytes`]
 //! is the only way in for those of others.
 
+mod entries;
 mod entry;
+mod open;
 mod unique;
 
 #[cfg(test)]
 mod tests;
 
+pub use entries::{Cursor, Entries, Iter};
 use entry::{END, NewEntry};
 pub use entry::{Element, Needle};
+pub use open::{Edge, OpenListpack};
 
 use super::thin::{LISTPACK_MARK, ThinBytes, WORD};
 
@@ -31,32 +35,10 @@ const BYTES_MAX: usize = 1 << 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invalid;
 
-/// Where an element is: the offset of its entry. Valid until the listpack changes before it, or
-/// loses it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor(usize);
-
-impl Cursor {
-    /// The element behind this one.
-    #[inline]
-    pub fn next(self, listpack: &Listpack) -> Option<Cursor> {
-        listpack.existing(self.0 + listpack.entry_len(self))
-    }
-
-    /// The element before this one.
-    pub fn prev(self, listpack: &Listpack) -> Option<Cursor> {
-        listpack.before(self.0)
-    }
-
-    /// The element `steps` behind this one.
-    pub fn skip(self, listpack: &Listpack, steps: usize) -> Option<Cursor> {
-        (0..steps).try_fold(self, |cursor, _| cursor.next(listpack))
-    }
-}
-
-/// A sequence of byte strings in one allocation.
+/// A sequence of byte strings in one allocation of just its size. What is read is read through
+/// [`Entries`].
 ///
-/// Invariant: the bytes are valid, and the header tells their number.
+/// Invariant: the bytes are valid.
 #[derive(Clone, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Listpack {
@@ -80,7 +62,12 @@ impl Listpack {
         if bytes.len() > ThinBytes::<LISTPACK_MARK>::LEN_MAX {
             return Err(Invalid);
         }
-        Ok(Listpack { bytes: ThinBytes::new(&bytes[WORD..]) })
+        Ok(Listpack::of_valid(bytes))
+    }
+
+    /// The listpack that these bytes are known to be.
+    fn of_valid(bytes: &[u8]) -> Self {
+        Listpack { bytes: ThinBytes::new(&bytes[WORD..]) }
     }
 
     /// The number of entries, and what the header says of it; `None` if anything is not right.
@@ -98,34 +85,9 @@ impl Listpack {
         (rest.len() == 1).then_some((len, u16::from_le_bytes([low, high])))
     }
 
-    /// The bytes, as Redis stores them.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.as_slice()
-    }
-
-    /// How many bytes there are, header and end included.
-    #[inline]
-    pub fn bytes(&self) -> usize {
-        self.bytes.size()
-    }
-
     /// Bytes of the heap that are taken.
     pub fn heap_bytes(&self) -> usize {
         self.bytes.heap_bytes()
-    }
-
-    /// How many elements there are. With 65535 and more of them they are counted.
-    pub fn len(&self) -> usize {
-        match self.announced() {
-            LEN_UNKNOWN => self.iter().count(),
-            len => len.into(),
-        }
-    }
-
-    /// Whether there are no elements.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.size() == HEADER_BYTES + 1
     }
 
     /// Whether so many bytes more keep it within the size that no listpack should exceed.
@@ -136,92 +98,6 @@ impl Listpack {
     /// Bytes that an element takes.
     pub fn entry_bytes(element: &[u8]) -> usize {
         NewEntry::new(element).len()
-    }
-
-    // ---- finding
-
-    /// The first element.
-    #[inline]
-    pub fn first(&self) -> Option<Cursor> {
-        self.existing(HEADER_BYTES)
-    }
-
-    /// The last element.
-    pub fn last(&self) -> Option<Cursor> {
-        self.before(self.end())
-    }
-
-    /// The element at an index; a negative one counts from the end, -1 being the last.
-    pub fn get(&self, index: isize) -> Option<Cursor> {
-        let announced = self.announced();
-        let Ok(forward) = usize::try_from(index) else {
-            let back = index.unsigned_abs() - 1;
-            let from_front = match announced {
-                LEN_UNKNOWN => None,
-                len => Some(usize::from(len).checked_sub(back + 1)?),
-            };
-            return match from_front {
-                Some(forward) if forward < back => self.first()?.skip(self, forward),
-                _ => (0..back).try_fold(self.last()?, |cursor, _| cursor.prev(self)),
-            };
-        };
-        if announced != LEN_UNKNOWN {
-            let back = usize::from(announced).checked_sub(forward.checked_add(1)?)?;
-            if back < forward {
-                return (0..back).try_fold(self.last()?, |cursor, _| cursor.prev(self));
-            }
-        }
-        self.first()?.skip(self, forward)
-    }
-
-    /// The element at a cursor.
-    #[inline]
-    pub fn at(&self, cursor: Cursor) -> Element<'_> {
-        entry::read(&self.as_bytes()[cursor.0..]).0
-    }
-
-    /// The first element that these bytes are, of those that are looked at: after each, `skip` are
-    /// passed over.
-    pub fn find(&self, bytes: &[u8], skip: usize) -> Option<Cursor> {
-        self.find_from(self.first()?, bytes, skip)
-    }
-
-    /// As [`Listpack::find`], looking at the element of the cursor first.
-    pub fn find_from(&self, cursor: Cursor, bytes: &[u8], skip: usize) -> Option<Cursor> {
-        self.find_needle(cursor, Needle::new(bytes), skip)
-    }
-
-    /// As [`Listpack::find_from`], for who seeks the same in many listpacks.
-    pub fn find_needle(&self, cursor: Cursor, needle: Needle<'_>, skip: usize) -> Option<Cursor> {
-        let entries = self.as_bytes();
-        let (mut at, mut skipped) = (cursor.0, skip);
-        while entries[at] != END {
-            let rest = &entries[at..];
-            let (is, len) = needle.is_short(rest).unwrap_or_else(|| {
-                let (element, len) = entry::read(rest);
-                (needle.is(element), len)
-            });
-            if skipped == skip {
-                if is {
-                    return Some(Cursor(at));
-                }
-                skipped = 0;
-            } else {
-                skipped += 1;
-            }
-            at += len;
-        }
-        None
-    }
-
-    /// All elements, from either end.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter { listpack: self, front: HEADER_BYTES, back: self.end() }
-    }
-
-    /// The elements from a cursor on, from either end.
-    pub fn iter_from(&self, cursor: Cursor) -> Iter<'_> {
-        Iter { listpack: self, front: cursor.0, back: self.end() }
     }
 
     // ---- changing: the owner asks `would_fit` first
@@ -301,35 +177,6 @@ impl Listpack {
         Cursor(at)
     }
 
-    // ---- inside
-
-    /// Where the end is marked.
-    #[inline]
-    fn end(&self) -> usize {
-        self.bytes.size() - 1
-    }
-
-    #[inline]
-    fn existing(&self, at: usize) -> Option<Cursor> {
-        (self.as_bytes()[at] != END).then_some(Cursor(at))
-    }
-
-    fn before(&self, at: usize) -> Option<Cursor> {
-        (at > HEADER_BYTES).then(|| Cursor(at - entry::len_from_behind(&self.as_bytes()[..at])))
-    }
-
-    #[inline]
-    fn entry_len(&self, cursor: Cursor) -> usize {
-        entry::read(&self.as_bytes()[cursor.0..]).1
-    }
-
-    /// The number of elements as the header has it.
-    #[inline]
-    fn announced(&self) -> u16 {
-        let bytes = self.as_bytes();
-        u16::from_le_bytes([bytes[4], bytes[5]])
-    }
-
     fn announce(&mut self, elements: u16) {
         self.bytes.tail_mut()[..HEADER_BYTES - WORD].copy_from_slice(&elements.to_le_bytes());
     }
@@ -373,9 +220,18 @@ impl Default for Listpack {
     }
 }
 
+impl std::ops::Deref for Listpack {
+    type Target = Entries;
+
+    #[inline]
+    fn deref(&self) -> &Entries {
+        Entries::of(self.bytes.as_slice())
+    }
+}
+
 impl std::fmt::Debug for Listpack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        (**self).fmt(f)
     }
 }
 
@@ -385,39 +241,5 @@ impl<'a> IntoIterator for &'a Listpack {
 
     fn into_iter(self) -> Iter<'a> {
         self.iter()
-    }
-}
-
-/// The elements of a listpack.
-#[derive(Clone)]
-pub struct Iter<'a> {
-    listpack: &'a Listpack,
-    front: usize,
-    /// Where the last entry that is still to come ends.
-    back: usize,
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = Element<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Element<'a>> {
-        if self.front >= self.back {
-            return None;
-        }
-        let (element, len) = entry::read(&self.listpack.as_bytes()[self.front..]);
-        self.front += len;
-        Some(element)
-    }
-}
-
-impl DoubleEndedIterator for Iter<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        if self.front >= self.back {
-            return None;
-        }
-        let cursor = self.listpack.before(self.back)?;
-        self.back = cursor.0;
-        Some(self.listpack.at(cursor))
     }
 }

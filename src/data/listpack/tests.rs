@@ -98,6 +98,13 @@ fn more_elements_than_the_header_counts() {
     assert_eq!(listpack.get(65_535), listpack.last());
     assert_eq!((listpack.get(65_536), listpack.get(-65_537)), (None, None));
     assert_eq!(listpack.get(-65_536), listpack.first());
+    let mut open = OpenListpack::from(&listpack);
+    for edge in [Edge::Front, Edge::Back] {
+        open.push(edge, b"c");
+        assert_eq!((open.announced(), open.len()), (LEN_UNKNOWN, 65_537));
+        open.pop(edge, |element| assert_eq!(element.to_vec(), b"c"));
+    }
+    assert_eq!(open.as_bytes(), listpack.as_bytes());
     listpack.remove(listpack.first().expect("many"), 10);
     assert_eq!((listpack.announced(), listpack.len()), (LEN_UNKNOWN, 65_526));
     assert_eq!(Listpack::from_bytes(listpack.as_bytes()), Ok(listpack));
@@ -268,6 +275,36 @@ proptest! {
             let found = listpack.find(element, 0);
             prop_assert_eq!(found, listpack.get(first.unwrap_or(index) as isize));
         }
+    }
+
+    /// With room at its ends it has the same bytes, and not too much room.
+    #[test]
+    fn open_ends_change_no_byte(
+        first in prop::collection::vec(element(), 0..30),
+        steps in prop::collection::vec(
+            (prop_oneof![Just(Edge::Front), Just(Edge::Back)], prop::option::of(element())), 0..60
+        ),
+    ) {
+        let mut model = listpack(&first);
+        let mut open = OpenListpack::from(&model);
+        for (edge, added) in steps {
+            if let Some(element) = added {
+                open.push(edge, &element);
+                match edge {
+                    Edge::Front => model.push_front(&element),
+                    Edge::Back => model.push_back(&element),
+                }
+            } else {
+                let cursor = if edge == Edge::Front { model.first() } else { model.last() };
+                let expected = cursor.map(|cursor| model.at(cursor).to_vec());
+                prop_assert_eq!(open.pop(edge, |element| element.to_vec()), expected);
+                cursor.and_then(|cursor| model.remove(cursor, 1));
+            }
+            prop_assert_eq!(open.as_bytes(), model.as_bytes());
+            // As many bytes again, and the allocator's rounding by a quarter at most.
+            prop_assert!(open.heap_bytes() <= (model.bytes() + 64) * 2 * 5 / 4);
+        }
+        prop_assert_eq!(Listpack::from(&open), model);
     }
 
     /// Damage to one or two bytes is refused, or leaves something that can be used.

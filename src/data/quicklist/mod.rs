@@ -108,7 +108,7 @@ impl NodeLimit {
 /// A long list.
 ///
 /// Invariants: `len` is the number of elements of all nodes; no node is empty; with compression,
-/// only nodes further than `depth` from both ends are compressed.
+/// only nodes further than `depth` from both ends are compressed; only those at the ends have room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quicklist {
     nodes: VecDeque<Node>,
@@ -184,7 +184,7 @@ impl Quicklist {
 
     fn push_node(&mut self, node: Node) {
         self.len += node.entries();
-        self.nodes.push_back(node);
+        self.insert_node(self.nodes.len(), node);
         self.fit_compression();
     }
 
@@ -241,7 +241,7 @@ impl Quicklist {
             };
             self.nodes_removed();
         }
-        Some(seen)
+        seen
     }
 
     // ---- reading
@@ -303,7 +303,11 @@ impl Quicklist {
 
     // ---- what all changes share
 
+    /// Puts a node before the one at `at`, or at the end. Its neighbours are ends no more.
     fn insert_node(&mut self, at: usize, node: Node) {
+        for beside in at.saturating_sub(1)..(at + 1).min(self.nodes.len()) {
+            self.nodes[beside].close();
+        }
         self.nodes.insert(at, node);
     }
 

@@ -2,7 +2,7 @@
 //! or not. Knows no other nodes; the quicklist decides which are compressed.
 
 use crate::base::{alloc, lzf};
-use crate::data::listpack::{Cursor, Element, Listpack, Needle};
+use crate::data::listpack::{Cursor, Edge, Element, Entries, Listpack, Needle, OpenListpack};
 
 use super::{Direction, End};
 
@@ -14,9 +14,11 @@ const SAVED_BYTES_MIN: usize = 8;
 const FRAME_BYTES: usize = 7;
 const HEADER_BYTES: usize = 6;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 enum Body {
     Packed(Listpack),
+    /// A listpack at an end of the list, where elements come and go.
+    Open(Box<OpenListpack>),
     Plain(Box<[u8]>),
     /// A listpack that is compressed.
     PackedLzf(Box<[u8]>),
@@ -27,7 +29,7 @@ enum Body {
 /// Some neighbouring elements of a list.
 ///
 /// Invariant: `entries` is their number; `unpacked_bytes` is what a compressed body unfolds to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     body: Body,
     entries: u32,
@@ -35,6 +37,12 @@ pub(super) struct Node {
 }
 
 const _: () = assert!(size_of::<Node>() <= 32);
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.stored() == other.stored()
+    }
+}
 
 /// What a node holds, as a snapshot stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +92,7 @@ impl Node {
     pub(super) fn bytes(&self) -> usize {
         match &self.body {
             Body::Packed(listpack) => listpack.bytes(),
+            Body::Open(listpack) => listpack.bytes(),
             Body::Plain(element) => element.len(),
             Body::PackedLzf(_) | Body::PlainLzf(_) => self.unpacked_bytes as usize,
         }
@@ -101,6 +110,7 @@ impl Node {
     pub(super) fn heap_bytes(&self) -> usize {
         match &self.body {
             Body::Packed(listpack) => listpack.heap_bytes(),
+            Body::Open(open) => alloc::usable_size(size_of_val(&**open)) + open.heap_bytes(),
             Body::Plain(bytes) | Body::PackedLzf(bytes) | Body::PlainLzf(bytes) => {
                 alloc::usable_size(bytes.len())
             }
@@ -110,6 +120,7 @@ impl Node {
     pub(super) fn stored(&self) -> NodeRef<'_> {
         let bytes = match &self.body {
             Body::Packed(listpack) => listpack.as_bytes(),
+            Body::Open(open) => open.as_bytes(),
             Body::Plain(bytes) | Body::PackedLzf(bytes) | Body::PlainLzf(bytes) => bytes,
         };
         NodeRef {
@@ -124,6 +135,7 @@ impl Node {
         self.inflate();
         match self.body {
             Body::Packed(listpack) => Some(listpack),
+            Body::Open(open) => Some(Listpack::from(&*open)),
             Body::Plain(_) | Body::PackedLzf(_) | Body::PlainLzf(_) => None,
         }
     }
@@ -134,6 +146,7 @@ impl Node {
     pub(super) fn deflate(&mut self) {
         let (raw, is_plain) = match &self.body {
             Body::Packed(listpack) => (listpack.as_bytes(), false),
+            Body::Open(open) => (open.as_bytes(), false),
             Body::Plain(element) => (&element[..], true),
             Body::PackedLzf(_) | Body::PlainLzf(_) => return,
         };
@@ -161,7 +174,7 @@ impl Node {
             lzf::decompress(packed, self.unpacked_bytes.into()).expect("it was compressed here")
         };
         match &self.body {
-            Body::Packed(_) | Body::Plain(_) => None,
+            Body::Packed(_) | Body::Open(_) | Body::Plain(_) => None,
             Body::PackedLzf(packed) => {
                 let listpack = Listpack::from_bytes(&unpack(packed));
                 Some(Body::Packed(listpack.expect("it was a listpack")))
@@ -171,6 +184,15 @@ impl Node {
     }
 
     // ---- reading
+
+    /// The elements of a listpack that is not compressed.
+    fn entries_read(&self) -> Option<&Entries> {
+        match &self.body {
+            Body::Packed(listpack) => Some(listpack),
+            Body::Open(open) => Some(open),
+            Body::Plain(_) | Body::PackedLzf(_) | Body::PlainLzf(_) => None,
+        }
+    }
 
     /// Calls `visit` with the elements from an index on, in order, until it is satisfied; tells
     /// whether it was.
@@ -189,9 +211,9 @@ impl Node {
 
     /// Which of the elements is the first that is sought.
     pub(super) fn position(&self, needle: Needle<'_>) -> Option<usize> {
-        if let Body::Packed(listpack) = &self.body {
+        if let Some(entries) = self.entries_read() {
             // Most nodes hold nothing that is sought.
-            listpack.first().and_then(|first| listpack.find_needle(first, needle, 0))?;
+            entries.first().and_then(|first| entries.find_needle(first, needle, 0))?;
         }
         let mut index = 0;
         let found = self.walk(0, Direction::Forward, &mut |element| {
@@ -202,52 +224,77 @@ impl Node {
         found.then_some(index)
     }
 
-    // ---- changing: of a listpack, which is no longer compressed afterwards
+    // ---- the ends
+
+    /// Adds an element at an end of the listpack, which the caller knows to be one.
+    #[inline]
+    pub(super) fn push(&mut self, end: End, element: &[u8]) {
+        if let Some(open) = self.open() {
+            open.push(edge(end), element);
+            self.entries += 1;
+        }
+    }
+
+    /// Removes the element at an end, after it was shown to `see`. The node may be empty
+    /// afterwards.
+    #[inline]
+    pub(super) fn pop<R>(&mut self, end: End, see: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        self.entries -= 1;
+        if let Some(open) = self.open() {
+            return open.pop(edge(end), see);
+        }
+        match &self.body {
+            Body::Plain(element) => Some(see(Element::Bytes(element))),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a listpack with room at its ends.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.body, Body::Open(_))
+    }
+
+    /// The listpack, with room at its ends; no large element has that.
+    #[inline]
+    fn open(&mut self) -> Option<&mut OpenListpack> {
+        if !self.is_open() {
+            self.give_room();
+        }
+        match &mut self.body {
+            Body::Open(open) => Some(open),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn give_room(&mut self) {
+        self.inflate();
+        if let Body::Packed(listpack) = &self.body {
+            self.body = Body::Open(Box::new(OpenListpack::from(listpack)));
+        }
+    }
+
+    /// Takes the room away: the node is not, or will not be, at an end of the list.
+    pub(super) fn close(&mut self) {
+        if let Body::Open(open) = &self.body {
+            self.body = Body::Packed(Listpack::from(&**open));
+        }
+    }
+
+    // ---- changing: of a listpack, which is neither compressed nor has room afterwards
 
     /// The listpack; the caller knows that there is one.
     #[inline]
     fn listpack(&mut self) -> &mut Listpack {
         self.inflate();
+        self.close();
         match &mut self.body {
             Body::Packed(listpack) => listpack,
-            Body::Plain(_) | Body::PackedLzf(_) | Body::PlainLzf(_) => {
+            Body::Open(_) | Body::Plain(_) | Body::PackedLzf(_) | Body::PlainLzf(_) => {
                 unreachable!("a node of one large element is replaced or removed as a whole")
             }
         }
-    }
-
-    #[inline]
-    pub(super) fn push(&mut self, end: End, element: &[u8]) {
-        let listpack = self.listpack();
-        match end {
-            End::Head => listpack.push_front(element),
-            End::Tail => listpack.push_back(element),
-        }
-        self.entries += 1;
-    }
-
-    /// Removes the element at an end, after it was shown to `see`.
-    #[inline]
-    pub(super) fn pop<R>(&mut self, end: End, see: impl FnOnce(Element<'_>) -> R) -> R {
-        self.entries -= 1;
-        self.inflate();
-        let listpack = match &mut self.body {
-            Body::Packed(listpack) => listpack,
-            Body::Plain(bytes) | Body::PackedLzf(bytes) | Body::PlainLzf(bytes) => {
-                return see(Element::Bytes(bytes));
-            }
-        };
-        let cursor = match end {
-            End::Head => listpack.first(),
-            End::Tail => listpack.last(),
-        };
-        let cursor = cursor.expect("no node is empty");
-        let seen = see(listpack.at(cursor));
-        // An emptied node is dropped.
-        if self.entries > 0 {
-            listpack.remove(cursor, 1);
-        }
-        seen
     }
 
     /// Puts an element before the one at an index, or at the end.
@@ -274,6 +321,7 @@ impl Node {
     pub(super) fn could_hold(&self, bytes: usize) -> bool {
         match &self.body {
             Body::Packed(listpack) => listpack.would_fit(bytes),
+            Body::Open(open) => open.would_fit(bytes),
             Body::PackedLzf(_) => true,
             Body::Plain(_) | Body::PlainLzf(_) => false,
         }
@@ -299,7 +347,7 @@ impl Node {
         direction: Direction,
         max: usize,
     ) -> usize {
-        if self.is_plain() || self.is_compressed() {
+        if !matches!(self.body, Body::Packed(_)) {
             // Nodes that hold nothing that is sought stay as they are.
             let Some(_) = self.position(needle) else { return 0 };
         }
@@ -348,6 +396,13 @@ impl Node {
     }
 }
 
+fn edge(end: End) -> Edge {
+    match end {
+        End::Head => Edge::Front,
+        End::Tail => Edge::Back,
+    }
+}
+
 #[inline]
 fn walk_body(
     body: &Body,
@@ -357,6 +412,7 @@ fn walk_body(
 ) -> bool {
     match body {
         Body::Packed(listpack) => walk_listpack(listpack, from, direction, visit),
+        Body::Open(open) => walk_listpack(open, from, direction, visit),
         Body::Plain(element) => visit(Element::Bytes(element)),
         Body::PackedLzf(_) | Body::PlainLzf(_) => false,
     }
@@ -366,7 +422,7 @@ fn walk_body(
 /// tells whether it was.
 #[inline]
 pub fn walk_listpack(
-    listpack: &Listpack,
+    listpack: &Entries,
     from: usize,
     direction: Direction,
     visit: &mut impl FnMut(Element<'_>) -> bool,
@@ -425,7 +481,7 @@ pub fn remove_equal(
     removed
 }
 
-fn step(listpack: &Listpack, at: Cursor, direction: Direction) -> Option<Cursor> {
+fn step(listpack: &Entries, at: Cursor, direction: Direction) -> Option<Cursor> {
     match direction {
         Direction::Forward => at.next(listpack),
         Direction::Backward => at.prev(listpack),
@@ -434,7 +490,7 @@ fn step(listpack: &Listpack, at: Cursor, direction: Direction) -> Option<Cursor>
 
 /// The next element that is sought, the one at the cursor included.
 fn seek(
-    listpack: &Listpack,
+    listpack: &Entries,
     from: Cursor,
     needle: Needle<'_>,
     direction: Direction,

@@ -40,6 +40,7 @@ fn check_invariants(list: &Quicklist) {
     for (at, node) in list.nodes().enumerate() {
         let is_near = at < list.depth || at + list.depth >= nodes;
         assert!(node.unpacked_bytes.is_none() || !is_near && list.depth > 0, "{at} of {nodes}");
+        assert!(!list.nodes[at].is_open() || at == 0 || at == nodes - 1, "{at} of {nodes}");
     }
 }
 
