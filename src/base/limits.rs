@@ -12,6 +12,9 @@ pub const UNAUTHENTICATED_ARGS_MAX: i64 = 10;
 pub const UNAUTHENTICATED_BULK_BYTES_MAX: i64 = 16 * 1024;
 /// Longest query buffer before authentication, in bytes.
 pub const UNAUTHENTICATED_QUERY_BYTES_MAX: usize = 1024 * 1024;
+/// Longest bulk argument that every client may send after authentication: the least that
+/// proto-max-bulk-len can be.
+pub const BULK_BYTES_MAX_MIN: i64 = 1024 * 1024;
 /// A bulk argument of at least this many bytes gets its buffer reserved in one step (Redis:
 /// PROTO_MBULK_BIG_ARG).
 pub const BIG_ARG_BYTES: usize = 32 * 1024;

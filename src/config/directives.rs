@@ -15,6 +15,7 @@ use super::special::{
     BindAddresses, OomScoreAdjValues, OutputLimits, Percentiles, ReplicaOf, SavePoint,
 };
 use super::{Startup, checks};
+use crate::base::limits::BULK_BYTES_MAX_MIN;
 use crate::keyspace::events::EventClass;
 
 const INT_MIN: i128 = i32::MIN as i128;
@@ -526,7 +527,7 @@ directives! {
         row("client-query-buffer-limit", memory(MIB, LONG_MAX)).flags(Flags::DEBUG);
     /// Bytes of the longest argument and string.
     proto_max_bulk_len: usize = 512 << 20 =>
-        row("proto-max-bulk-len", memory(MIB, LONG_MAX)).flags(Flags::DEBUG);
+        row("proto-max-bulk-len", memory(BULK_BYTES_MAX_MIN as i128, LONG_MAX)).flags(Flags::DEBUG);
     /// How often cron runs in a second, 1 to 500.
     hz: u32 = 10 => row("hz", plain(0, INT_MAX)).apply(Apply::Hz);
     /// More often with many clients.

@@ -12,7 +12,7 @@ use memchr::memchr2;
 
 use super::{Args, Span};
 use crate::base::limits::{
-    BIG_ARG_BYTES, BIG_ARG_RESERVE_BYTES, INLINE_BYTES_MAX, MULTIBULK_ARGS_MAX,
+    BIG_ARG_BYTES, BIG_ARG_RESERVE_BYTES, BULK_BYTES_MAX_MIN, INLINE_BYTES_MAX, MULTIBULK_ARGS_MAX,
     UNAUTHENTICATED_ARGS_MAX, UNAUTHENTICATED_BULK_BYTES_MAX,
 };
 use crate::base::numbers::parse_i64;
@@ -31,7 +31,7 @@ pub enum Sender {
 /// What the connection may send at this time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Longest bulk argument of a client (proto-max-bulk-len).
+    /// Longest bulk argument of a client (proto-max-bulk-len), BULK_BYTES_MAX_MIN or more.
     pub bulk_bytes_max: i64,
     /// Whether the connection has authenticated, or need not.
     pub authenticated: bool,
@@ -335,13 +335,16 @@ impl Parser {
         limits: &Limits,
         batch: &mut Batch,
     ) -> Result<Step, ProtocolError> {
-        let (count, at) = match read_header(input, start, b'*', &mut self.scanned) {
-            Header::Number { value, next } => (value, next),
-            Header::Incomplete => return Ok(Step::Starved),
-            Header::TooLong => return Err(ProtocolError::MultibulkCountTooLong),
-            Header::NotANumber | Header::OtherKind(_) => {
-                return Err(ProtocolError::InvalidMultibulkCount);
-            }
+        let (count, at) = match short_header(input, start, b'*') {
+            Some((count, next)) => (count.into(), next),
+            None => match read_header(input, start, b'*', &mut self.scanned) {
+                Header::Number { value, next } => (value, next),
+                Header::Incomplete => return Ok(Step::Starved),
+                Header::TooLong => return Err(ProtocolError::MultibulkCountTooLong),
+                Header::NotANumber | Header::OtherKind(_) => {
+                    return Err(ProtocolError::InvalidMultibulkCount);
+                }
+            },
         };
         self.scanned = 0;
         if count > MULTIBULK_ARGS_MAX {
@@ -432,27 +435,83 @@ impl Partial {
         spans: &mut Vec<Span>,
     ) -> Result<bool, ProtocolError> {
         while self.missing > 0 {
-            let len = match &mut self.expect {
-                Expect::Payload { len } => *len,
-                Expect::Header { scanned } => match bulk_length(input, self.at, scanned, limits)? {
-                    Some((len, payload)) => {
-                        self.at = payload;
-                        len
-                    }
-                    None => return Ok(false),
-                },
-            };
-            let end = self.at + len as usize + 2;
-            if end > input.len() {
-                self.expect = Expect::Payload { len };
+            if !self.take_short(input, spans) && !self.take_any(input, limits, spans)? {
                 return Ok(false);
             }
-            spans.push(Span { start: self.at as u32, len });
-            self.at = end;
-            self.expect = Expect::Header { scanned: 0 };
-            self.missing -= 1;
         }
         Ok(true)
+    }
+
+    /// Reads the next argument if it is whole, begins with its header and is short, as most are:
+    /// no limit is as low.
+    #[inline]
+    fn take_short(&mut self, input: &[u8], spans: &mut Vec<Span>) -> bool {
+        let Expect::Header { scanned: 0 } = self.expect else { return false };
+        let Some((len, start)) = short_header(input, self.at, b'$') else { return false };
+        let end = start + len as usize + 2;
+        let taken = end <= input.len().min(u32::MAX as usize);
+        if taken {
+            spans.push(Span { start: start as u32, len });
+            self.at = end;
+            self.missing -= 1;
+        }
+        taken
+    }
+
+    /// Reads the next argument, or what there is of it (`false`).
+    fn take_any(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        spans: &mut Vec<Span>,
+    ) -> Result<bool, ProtocolError> {
+        let len = match &mut self.expect {
+            Expect::Payload { len } => *len,
+            Expect::Header { scanned } => match bulk_length(input, self.at, scanned, limits)? {
+                Some((len, payload)) => {
+                    self.at = payload;
+                    len
+                }
+                None => return Ok(false),
+            },
+        };
+        let end = self.at + len as usize + 2;
+        if end > input.len() {
+            self.expect = Expect::Payload { len };
+            return Ok(false);
+        }
+        spans.push(Span { start: self.at as u32, len });
+        self.at = end;
+        self.expect = Expect::Header { scanned: 0 };
+        self.missing -= 1;
+        Ok(true)
+    }
+}
+
+/// Most digits of the numbers that are read the short way.
+const SHORT_DIGITS: u32 = 3;
+const _: () = assert!(10i64.pow(SHORT_DIGITS) <= UNAUTHENTICATED_BULK_BYTES_MAX);
+const _: () = assert!(10i64.pow(SHORT_DIGITS) <= BULK_BYTES_MAX_MIN);
+
+/// The number of the header at `at`, and what follows, if it has this kind and few digits, and at
+/// least two bytes follow it, as the end of a bulk.
+#[inline(always)]
+fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(u32, usize)> {
+    let &[first, a, b, c, d, _] = input.get(at..)?.first_chunk()?;
+    let digit = |byte: u8| Some(u32::from(byte.wrapping_sub(b'0'))).filter(|&digit| digit <= 9);
+    if first != kind {
+        return None;
+    }
+    let high = digit(a)?;
+    if b == b'\r' {
+        return Some((high, at + 4));
+    }
+    let number = high * 10 + digit(b)?;
+    match (high, c, d) {
+        (0, ..) => None,
+        (_, b'\r', _) => Some((number, at + 5)),
+        (_, _, b'\r') => Some((number * 10 + digit(c)?, at + 6)),
+        _ => None,
     }
 }
 
@@ -500,26 +559,7 @@ enum Header {
 
 /// Reads the header at `at`. As in Redis, the line ends at the first `\r`, and the byte after it
 /// must be there but is not looked at.
-#[inline]
 fn read_header(input: &[u8], at: usize, kind: u8, scanned: &mut usize) -> Header {
-    let digit = |byte: u8| byte.is_ascii_digit();
-    let value = |byte: u8| i64::from(byte - b'0');
-    match *input.get(at..).unwrap_or_default() {
-        [k, a, b'\r', _, ..] if k == kind && digit(a) => {
-            Header::Number { value: value(a), next: at + 4 }
-        }
-        [k, a @ b'1'..=b'9', b, b'\r', _, ..] if k == kind && digit(b) => {
-            Header::Number { value: value(a) * 10 + value(b), next: at + 5 }
-        }
-        [k, a @ b'1'..=b'9', b, c, b'\r', _, ..] if k == kind && digit(b) && digit(c) => {
-            Header::Number { value: value(a) * 100 + value(b) * 10 + value(c), next: at + 6 }
-        }
-        _ => read_any_header(input, at, kind, scanned),
-    }
-}
-
-#[cold]
-fn read_any_header(input: &[u8], at: usize, kind: u8, scanned: &mut usize) -> Header {
     let line_end = match find_line_end(input, at, b'\r', scanned) {
         LineEnd::At(line_end) => line_end,
         LineEnd::Missing => return Header::Incomplete,
