@@ -1,5 +1,7 @@
 //! Reading a listpack, whoever owns its bytes.
 
+use ref_cast::{RefCastCustom, ref_cast_custom};
+
 use super::entry::{self, END, Element, Needle};
 use super::{HEADER_BYTES, LEN_UNKNOWN};
 
@@ -29,18 +31,14 @@ impl Cursor {
 /// The bytes of a listpack, borrowed from their owner as a `str` is from a `String`.
 ///
 /// Invariant: they are valid, and the header tells their number.
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, RefCastCustom)]
 #[repr(transparent)]
 pub struct Entries([u8]);
 
 impl Entries {
     /// Of the bytes of one of the owners, which keep them valid.
-    #[inline]
-    #[allow(unsafe_code)]
-    pub(super) fn of(bytes: &[u8]) -> &Entries {
-        // SAFETY: the layouts are the same, and so are the lifetimes.
-        unsafe { &*(std::ptr::from_ref(bytes) as *const Entries) }
-    }
+    #[ref_cast_custom]
+    pub(super) fn of(bytes: &[u8]) -> &Entries;
 
     /// The bytes, as Redis stores them.
     #[inline]
