@@ -397,3 +397,47 @@ fn debug_protocol_replies_every_type() {
         ],
     );
 }
+
+#[test]
+fn a_pipeline_answers_as_its_requests_do_one_by_one() {
+    let requests = [
+        "INCR a",
+        "INCR a",
+        "incr a",
+        "INCR b",
+        "INCR",
+        "INCR a b",
+        "GET a",
+        "GET a",
+        "APPEND a 1",
+        "LPUSH a x",
+        "LPUSH l x",
+        "LPUSH l y",
+        "LLEN l",
+        "CLIENT",
+        "CLIENT GETNAME",
+        "CLIENT INFO x",
+        "CLIENT NOSUCH",
+        "CLIENT GETNAME",
+        "nosuch a",
+        "nosuch a",
+        "OBJECT ENCODING a",
+        "OBJECT REFCOUNT a",
+        "OBJECT",
+        "MULTI",
+        "INCR a",
+        "INCR a",
+        "EXEC",
+        "EXEC",
+        "DEL a",
+        "GET a",
+    ];
+    let (single, piped) = (Node::start(), Node::start());
+    let mut client = single.connect();
+    let expected: Vec<Reply> = requests.iter().map(|request| client.run(request)).collect();
+    let mut client = piped.connect();
+    client.send_raw(requests.map(|request| format!("{request}\r\n")).concat().as_bytes());
+    for (request, expected) in requests.iter().zip(expected) {
+        assert_eq!(client.read(), expected, "{request}");
+    }
+}
