@@ -334,6 +334,27 @@ fn debug_shows_the_inside_of_things() {
 }
 
 #[test]
+fn debug_object_tells_the_length_in_a_snapshot() {
+    let node = debuggable();
+    let mut client = node.connect();
+    let (hundred, many) = ("x".repeat(100), "y".repeat(300));
+    client.run(&format!("MSET a 12 b {hundred} c 70000 d -3000000000 e 1234567890123 f hello"));
+    client.run("RPUSH l 1 2 3");
+    client.run(&format!("HSET h a 1 b {many}"));
+    client.run("SADD s 1 2 3");
+    let mut length = |key: &str| {
+        let line = client.run(&format!("DEBUG OBJECT {key}")).text();
+        let (_, rest) = line.split_once("serializedlength:").expect("the field");
+        rest.split(' ').next().and_then(|length| length.parse().ok()).unwrap_or(0)
+    };
+    // Those of Redis 7.2, which compresses a little less.
+    assert_eq!(["a", "c", "d", "e", "f", "l", "s"].map(&mut length), [2, 5, 12, 14, 6, 16, 15]);
+    assert!(length("b") <= 13 && length("h") <= 23);
+    node.connect().run("CONFIG SET rdbcompression no");
+    assert_eq!(["b", "h"].map(length), [102, 309]);
+}
+
+#[test]
 fn debug_switches_active_expiry_off_and_on() {
     let node = debuggable();
     let mut client = node.connect();

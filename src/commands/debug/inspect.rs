@@ -15,11 +15,12 @@ use std::io::{self, Write};
 /// OBJECT key
 pub(super) fn object(ctx: &mut Context<'_>) -> Result<(), Error> {
     let record = stored(ctx)?;
+    let options = WriteOptions { compress: ctx.core.config.rdbcompression };
     let line = format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{}",
         record.address(),
         record.encoding().name(),
-        serialized_length(record),
+        serialized_length(record, options),
         record.lru(),
         ctx.core.keyspace.idle_ms(record) / 1000,
         quicklist_details(record)
@@ -75,48 +76,11 @@ fn stored<'c>(ctx: &'c Context<'_>) -> Result<&'c Record, Error> {
     ctx.core.keyspace.peek_stored(ctx.client.db, &key).ok_or(Error::NoSuchKey)
 }
 
-/// Bytes of the value in a snapshot without compression.
-fn serialized_length(record: &Record) -> usize {
-    /// Digits of the longest number that is written as one, with its sign.
-    const NUMBER_MAX: usize = 11;
-    let mut digits = itoa::Buffer::new();
-    match record.value() {
-        ValueRef::Int(n) => {
-            integer_length(n).unwrap_or_else(|| string_length(digits.format(n).len()))
-        }
-        ValueRef::String(bytes) if bytes.len() <= NUMBER_MAX => {
-            let number = crate::base::numbers::parse_i64(bytes).and_then(integer_length);
-            number.unwrap_or_else(|| string_length(bytes.len()))
-        }
-        ValueRef::String(bytes) => string_length(bytes.len()),
-        value @ (ValueRef::List(_)
-        | ValueRef::Set(_)
-        | ValueRef::Hash(_)
-        | ValueRef::Zset(_)
-        | ValueRef::Stream(_)) => {
-            let mut written = Vec::new();
-            value::write(&mut written, value, WriteOptions { compress: false });
-            // The type is not part of it.
-            written.len() - 1
-        }
-    }
-}
-
-/// A type byte and the number, if it has at most 32 bits.
-fn integer_length(n: i64) -> Option<usize> {
-    let fits = |bits: u32| (-(1i64 << (bits - 1))..1i64 << (bits - 1)).contains(&n);
-    [8, 16, 32].into_iter().find(|&bits| fits(bits)).map(|bits| 1 + bits as usize / 8)
-}
-
-/// The length and the bytes.
-fn string_length(bytes: usize) -> usize {
-    let prefix = match bytes {
-        0..0x40 => 1,
-        0x40..0x4000 => 2,
-        0x4000..=0xffff_ffff => 5,
-        _ => 9,
-    };
-    prefix + bytes
+/// Bytes of the value in a snapshot, to which the type does not count.
+fn serialized_length(record: &Record, options: WriteOptions) -> usize {
+    let mut written = Vec::new();
+    value::write(&mut written, record.value(), options);
+    written.len() - 1
 }
 
 /// SDSLEN key
@@ -269,21 +233,6 @@ fn bucket_of(bytes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::NewValue;
-
-    #[test]
-    fn lengths_are_those_of_a_snapshot() {
-        let length = |bytes: &[u8]| {
-            serialized_length(&Record::new(b"key", NewValue::from_bytes(bytes), None))
-        };
-        assert_eq!(length(b"bar"), 4);
-        assert_eq!(length(b"127"), 2);
-        assert_eq!(length(b"-129"), 3);
-        assert_eq!(length(b"2147483647"), 5);
-        assert_eq!(length(b"2147483648"), 11);
-        assert_eq!(length(&[b'x'; 64]), 66);
-        assert_eq!(length(&[b'x'; 16384]), 16389);
-    }
 
     #[test]
     fn buckets_double() {
