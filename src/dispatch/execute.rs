@@ -23,41 +23,13 @@ pub struct Prepared<'a> {
     pub key: Option<(usize, Key<'a>)>,
 }
 
-impl<'a> Prepared<'a> {
-    /// The command of a request that begins with the same name.
-    #[inline]
-    fn known_command(&self, args: Args<'_>) -> Option<&'static Registered> {
-        self.entry.filter(|entry| entry.is_plain() && args.at(0) == self.args.at(0))
-    }
-
-    /// The key of a request whose key has these bytes.
-    #[inline]
-    fn known_key(&self, bytes: &[u8]) -> Option<Key<'a>> {
-        self.key.map(|(_, key)| key).filter(|key| key.bytes() == bytes)
-    }
-}
-
 /// Resolves a request and hashes its first key.
 #[inline]
 pub fn prepare<'a>(core: &Core, table: &'static Table, args: Args<'a>) -> Prepared<'a> {
-    prepare_after(None, core, table, args)
-}
-
-/// [`prepare`], where the request before may have the same command or key.
-#[inline]
-pub fn prepare_after<'a>(
-    before: Option<&Prepared<'a>>,
-    core: &Core,
-    table: &'static Table,
-    args: Args<'a>,
-) -> Prepared<'a> {
-    let known = before.and_then(|before| before.known_command(args));
-    let entry = known.or_else(|| table.lookup(args));
-    let key = entry.and_then(|entry| entry.first_key(args)).map(|index| {
-        let bytes = args.at(index);
-        let known = before.and_then(|before| before.known_key(bytes));
-        (index, known.unwrap_or_else(|| core.keyspace.key(bytes)))
-    });
+    let entry = table.lookup(args);
+    let key = entry
+        .and_then(|entry| entry.first_key(args))
+        .map(|index| (index, core.keyspace.key(args.at(index))));
     Prepared { args, entry, key }
 }
 

@@ -53,14 +53,6 @@ pub struct Key<'a> {
     slot: Slot,
 }
 
-impl PartialEq for Key<'_> {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        // Most that differ do so here.
-        self.hash == other.hash && self.bytes == other.bytes
-    }
-}
-
 impl<'a> Key<'a> {
     #[inline]
     fn new(bytes: &'a [u8], cluster: bool) -> Self {

@@ -13,7 +13,6 @@ use crate::base::text::repr;
 use crate::core::Client;
 use crate::core::client::ClientFlags;
 use crate::dispatch::execute::{self, Outcome, Prepared};
-use crate::keyspace::Key;
 use crate::resp::ProtocolError;
 use crate::resp::request::{Batch, Limits, Sender};
 use crate::value::Place;
@@ -211,28 +210,25 @@ impl Node {
         let keyspace = &self.core.keyspace;
         let (many, by_table) = (batch.len() > 1, keyspace.has_many_tables());
         let mut prepared: ArrayVec<Prepared<'a>, PIPELINE_BATCH> = ArrayVec::new();
-        let mut keys: ArrayVec<Key<'a>, PIPELINE_BATCH> = ArrayVec::new();
         for index in 0..batch.len() {
-            let args = batch.args(index, input);
-            let request = execute::prepare_after(prepared.last(), &self.core, self.table, args);
-            if let Some((_, key)) = request.key
+            let request = execute::prepare(&self.core, self.table, batch.args(index, input));
+            if let Some((_, key)) = &request.key
                 && many
-                && keys.last() != Some(&key)
             {
                 if by_table {
-                    keyspace.prefetch_table(db, &key);
+                    keyspace.prefetch_table(db, key);
                 } else {
-                    keyspace.prefetch_bucket(db, &key);
+                    keyspace.prefetch_bucket(db, key);
                 }
-                keys.push(key);
             }
             prepared.push(request);
         }
         if many {
+            let keys = || prepared.iter().filter_map(|request| request.key.as_ref());
             if by_table {
-                keys.iter().for_each(|key| keyspace.prefetch_bucket(db, key));
+                keys().for_each(|(_, key)| keyspace.prefetch_bucket(db, key));
             }
-            keys.iter().for_each(|key| keyspace.prefetch_record(db, key));
+            keys().for_each(|(_, key)| keyspace.prefetch_record(db, key));
             self.prefetch_elements(db, &prepared);
         }
         prepared
