@@ -41,7 +41,38 @@ impl CycleClock {
     /// Nanoseconds since then.
     #[inline]
     pub fn elapsed_ns(self) -> u64 {
-        CYCLES.delta_as_nanos(self.0, CYCLES.raw())
+        CycleClock::now().ns_since(self)
+    }
+
+    /// Nanoseconds from an earlier point to this one.
+    #[inline]
+    pub fn ns_since(self, earlier: CycleClock) -> u64 {
+        CYCLES.delta_as_nanos(earlier.0, self.0)
+    }
+}
+
+/// Times what follows closely: one reading of the counter is the end of one thing and the start of
+/// the next.
+#[derive(Debug, Default)]
+pub struct LapClock(Option<CycleClock>);
+
+impl LapClock {
+    /// Something starts: where the last one ended, or now.
+    #[inline]
+    pub fn start(&mut self) -> CycleClock {
+        self.0.take().unwrap_or_else(CycleClock::now)
+    }
+
+    /// Something ended at this point, and the next thing starts at once.
+    #[inline]
+    pub fn lap(&mut self, ended: CycleClock) {
+        self.0 = Some(ended);
+    }
+
+    /// What happens now belongs to nothing that is timed.
+    #[inline]
+    pub fn pause(&mut self) {
+        self.0 = None;
     }
 }
 

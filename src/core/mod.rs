@@ -29,6 +29,7 @@ pub mod system;
 pub mod tracking;
 pub mod value_limits;
 
+use crate::base::clock::LapClock;
 use crate::base::rng::{self, Rng};
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -127,6 +128,8 @@ pub struct Core {
     pub effects: Vec<Effect>,
     /// Which request runs, for the crash report.
     pub running: running::Running,
+    /// Times the requests of a pipeline.
+    pub laps: LapClock,
     /// Scripts and functions.
     pub scripts: Scripts,
     /// CLIENT PAUSE.
@@ -214,6 +217,7 @@ impl Core {
             debug: debug::DebugSettings::default(),
             effects: Vec::new(),
             running: running::Running::default(),
+            laps: LapClock::default(),
             scripts: Scripts::new(SCRIPT_VERSION),
             pause: pause::Pause::default(),
             timeouts: blocking::Timeouts::default(),

@@ -100,6 +100,7 @@ fn check_memory(
     args: Args<'_>,
 ) -> Result<(), Error> {
     core.memory.is_short = core.evict() == Evicted::Failed;
+    core.laps.pause();
     if !core.memory.is_short {
         return Ok(());
     }

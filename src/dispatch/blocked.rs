@@ -147,7 +147,7 @@ fn run_again(core: &mut Core, client: &mut Client, table: &'static Table, kept: 
         }
     }
     core.running.begin(client, &request.args);
-    let ran = execute::run(core, client, &mut Around::only(table), entry, &request);
+    let (ran, _) = execute::run(core, client, &mut Around::only(table), entry, &request);
     core.running.end();
     let nanos = kept.nanos + ran.nanos;
     if let Some(Blocked::OnKeys(again)) = &mut client.blocked {

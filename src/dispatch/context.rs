@@ -26,7 +26,7 @@ pub struct Context<'a> {
     /// The node around, if it can be had.
     pub(super) outside: Option<&'a mut (dyn Outside + 'a)>,
     /// The key that `dispatch::prepare` hashed ahead, with its place among the arguments.
-    pub(super) prepared_key: Option<(usize, Key<'a>)>,
+    pub(super) prepared_key: Option<&'a (usize, Key<'a>)>,
 }
 
 impl<'a> Context<'a> {
@@ -34,7 +34,7 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn key(&self, index: usize) -> Key<'a> {
         match self.prepared_key {
-            Some((at, key)) if at == index => key,
+            Some((at, key)) if *at == index => *key,
             _ => self.core.keyspace.key(self.args.at(index)),
         }
     }

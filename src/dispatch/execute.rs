@@ -23,14 +23,28 @@ pub struct Prepared<'a> {
     pub key: Option<(usize, Key<'a>)>,
 }
 
+impl<'a> Prepared<'a> {
+    /// A request that is still to be resolved.
+    #[inline]
+    pub fn of(args: Args<'a>) -> Self {
+        Prepared { args, entry: None, key: None }
+    }
+
+    /// Resolves the command's name and hashes the first key, in place: a request is never copied
+    /// right after it was written.
+    #[inline]
+    pub fn resolve(&mut self, core: &Core, table: &'static Table) {
+        self.entry = table.lookup(self.args);
+        let first = self.entry.and_then(|entry| entry.first_key(self.args));
+        self.key = first.map(|index| (index, core.keyspace.key(self.args.at(index))));
+    }
+}
+
 /// Resolves a request and hashes its first key.
-#[inline]
 pub fn prepare<'a>(core: &Core, table: &'static Table, args: Args<'a>) -> Prepared<'a> {
-    let entry = table.lookup(args);
-    let key = entry
-        .and_then(|entry| entry.first_key(args))
-        .map(|index| (index, core.keyspace.key(args.at(index))));
-    Prepared { args, entry, key }
+    let mut request = Prepared::of(args);
+    request.resolve(core, table);
+    request
 }
 
 /// Whether a request is done with.
@@ -147,7 +161,8 @@ pub fn call(
     entry: &'static Registered,
     request: &Prepared<'_>,
 ) {
-    let ran = run(core, client, around, entry, request);
+    let (ran, ended) = run(core, client, around, entry, request);
+    core.laps.lap(ended);
     if let Some(Blocked::OnKeys(kept)) = &mut client.blocked {
         kept.nanos = ran.nanos;
         core.timeouts.add(client.id, kept.deadline);
@@ -169,7 +184,7 @@ pub(super) struct Ran {
     pub(super) failed: bool,
 }
 
-/// Runs a handler.
+/// Runs a handler. Tells when it ended, as well.
 #[inline]
 pub(super) fn run(
     core: &mut Core,
@@ -177,7 +192,7 @@ pub(super) fn run(
     around: &mut Around<'_>,
     entry: &'static Registered,
     request: &Prepared<'_>,
-) -> Ran {
+) -> (Ran, CycleClock) {
     core.redacted.clear();
     core.stats.errors_attributed = core.stats.errors_total;
     // CLIENT NO-TOUCH: lookups leave no trace, but for TOUCH, which asks for one itself.
@@ -186,7 +201,7 @@ pub(super) fn run(
         core.keyspace.set_touching(false);
     }
     let outside = around.outside.as_mut().map(|outside| &mut **outside as &mut dyn Outside);
-    let started = CycleClock::now();
+    let started = core.laps.start();
     let mut context = Context {
         core: &mut *core,
         client: &mut *client,
@@ -195,7 +210,7 @@ pub(super) fn run(
         command_id: entry.id,
         table: around.table,
         outside,
-        prepared_key: request.key,
+        prepared_key: request.key.as_ref(),
     };
     let result = (entry.command.handler)(&mut context);
     if let Err(error) = result {
@@ -210,8 +225,9 @@ pub(super) fn run(
     if client.tracking.is_some() {
         tracking::remember_keys(core, client, entry, request);
     }
-    let nanos = started.elapsed_ns();
-    Ran { nanos, failed: core.stats.attribute_errors() }
+    let ended = CycleClock::now();
+    let nanos = ended.ns_since(started);
+    (Ran { nanos, failed: core.stats.attribute_errors() }, ended)
 }
 
 /// Before a command: what was evicted to make room for it is told before its reply.
@@ -222,6 +238,7 @@ fn tell_before(core: &mut Core, client: &mut Client) {
         core.publish_events(Some(client.push_protocol()));
     }
     core.give_own_pushes(client);
+    core.laps.pause();
 }
 
 /// Tells others what a command has changed. Its own client is told last that what it has read is no
@@ -268,6 +285,7 @@ pub(super) fn log_if_slow(
         && !entry.command.flags.contains(Flags::SKIP_SLOWLOG)
     {
         core.log_slow(client, args, micros);
+        core.laps.pause();
     }
 }
 
@@ -277,6 +295,7 @@ pub(super) fn note_latency(core: &mut Core, entry: &Registered, nanos: u64) {
     if nanos >= 1_000_000 {
         latency_event(core, entry, nanos);
         core.set_now(crate::core::Now { unix_us: clock::unix_us() });
+        core.laps.pause();
     }
 }
 
@@ -296,7 +315,8 @@ pub(super) fn call_from_script(
     entry: &'static Registered,
     request: &Prepared<'_>,
 ) {
-    let ran = run(core, client, &mut Around::only(table), entry, request);
+    core.laps.pause();
+    let (ran, _) = run(core, client, &mut Around::only(table), entry, request);
     account(core, entry, ran);
     monitor::feed(core, client, entry, request.args);
     log_if_slow(core, client, entry, request.args, ran.nanos);

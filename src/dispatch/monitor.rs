@@ -21,6 +21,7 @@ pub fn feed(core: &mut Core, client: &mut Client, entry: &Registered, args: Args
 
 /// Shows a command whatever its flags: EXEC shows itself after its queue.
 pub fn feed_line(core: &mut Core, client: &mut Client, args: Args<'_>) {
+    core.laps.pause();
     let line = format_line(core, client, args);
     for index in 0..core.monitors.len() {
         let id = core.monitors[index];

@@ -2,11 +2,13 @@
 //! bytes mean.
 
 use std::io::{self, ErrorKind, IoSlice, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::Interest;
 use mio::net::{TcpStream, UnixStream};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::base::limits::{READ_CHUNK_BYTES, WRITE_BYTES_PER_TURN};
 use crate::resp::Output;
@@ -39,21 +41,22 @@ impl Socket {
         }
     }
 
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(s) => s.as_fd(),
+            Socket::Unix(s) => s.as_fd(),
+        }
+    }
+
     /// Appends to `into` what the socket has, as far as its capacity goes.
     fn read(&self, into: &mut Vec<u8>) -> rustix::io::Result<usize> {
-        let room = spare_capacity(into);
-        match self {
-            Socket::Tcp(s) => rustix::io::read(s, room),
-            Socket::Unix(s) => rustix::io::read(s, room),
-        }
+        let (appended, _) = recv(self.descriptor(), spare_capacity(into), RecvFlags::empty())?;
+        Ok(appended)
     }
 
     fn write(&mut self, slices: &[&[u8]]) -> io::Result<usize> {
         if let [one] = slices {
-            return match self {
-                Socket::Tcp(s) => s.write(one),
-                Socket::Unix(s) => s.write(one),
-            };
+            return Ok(send(self.descriptor(), one, SendFlags::NOSIGNAL)?);
         }
         let mut vectors = [IoSlice::new(&[]); SLICES_PER_WRITE];
         for (vector, slice) in vectors.iter_mut().zip(slices) {

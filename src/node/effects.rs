@@ -34,6 +34,7 @@ impl Node {
     /// Does what is asked for, and then runs the commands whose keys have become ready, until
     /// neither is left.
     pub(super) fn run_effects(&mut self) {
+        self.core.laps.pause();
         loop {
             while !self.core.effects.is_empty() {
                 for effect in std::mem::take(&mut self.core.effects) {

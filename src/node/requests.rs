@@ -12,7 +12,7 @@ use crate::base::limits::{
 use crate::base::text::repr;
 use crate::core::Client;
 use crate::core::client::ClientFlags;
-use crate::dispatch::execute::{self, Outcome, Prepared};
+use crate::dispatch::execute::{Outcome, Prepared};
 use crate::resp::ProtocolError;
 use crate::resp::request::{Batch, Limits, Sender};
 use crate::value::Place;
@@ -160,6 +160,7 @@ impl Node {
             }
         };
         let prepared = self.prepare(client.db, input, batch);
+        self.core.laps.pause();
         for (index, request) in prepared.iter().enumerate() {
             self.core.running.begin(&client, &request.args);
             let outcome = self.process(&mut client, request);
@@ -211,7 +212,10 @@ impl Node {
         let (many, by_table) = (batch.len() > 1, keyspace.has_many_tables());
         let mut prepared: ArrayVec<Prepared<'a>, PIPELINE_BATCH> = ArrayVec::new();
         for index in 0..batch.len() {
-            let request = execute::prepare(&self.core, self.table, batch.args(index, input));
+            prepared.push(Prepared::of(batch.args(index, input)));
+        }
+        for request in &mut prepared {
+            request.resolve(&self.core, self.table);
             if let Some((_, key)) = &request.key
                 && many
             {
@@ -221,7 +225,6 @@ impl Node {
                     keyspace.prefetch_bucket(db, key);
                 }
             }
-            prepared.push(request);
         }
         if many {
             let keys = || prepared.iter().filter_map(|request| request.key.as_ref());

@@ -15,7 +15,7 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::MaybeUninit;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use super::Entry;
 use crate::data::prefetch::prefetch;
@@ -132,18 +132,10 @@ impl Link {
 }
 
 /// Where one entry lies, and which lane of which tag word describes it.
-pub(super) struct Spot<E> {
+struct Spot<E> {
     slot: *mut E,
     tags: *mut u64,
     lane: usize,
-}
-
-impl<E> Spot<E> {
-    /// The entry's place; valid until the chain is changed.
-    #[inline(always)]
-    pub(super) fn slot(&self) -> *mut E {
-        self.slot
-    }
 }
 
 /// A handle to a bucket and its nodes. Whoever makes one vouches that the bucket is initialised and
@@ -207,9 +199,9 @@ impl<E: Entry> Chain<E> {
         prefetch(self.0);
     }
 
-    /// Finds the entry with this key.
+    /// Finds the place of the entry with this key; it is valid until the chain is changed.
     #[inline(always)]
-    pub(super) fn find(self, tag: Tag, key: &[u8]) -> Option<Spot<E>> {
+    pub(super) fn find(self, tag: Tag, key: &[u8]) -> Option<NonNull<E>> {
         let word = self.load();
         let mut lanes = tag.matches(word);
         while lanes != 0 {
@@ -217,7 +209,7 @@ impl<E: Entry> Chain<E> {
             let slot = self.slot(lane);
             // SAFETY: a lane with a tag has an entry in its slot.
             if unsafe { &*slot }.key() == key {
-                return Some(Spot { slot, tags: self.word(), lane });
+                return NonNull::new(slot);
             }
             lanes &= lanes - 1;
         }
@@ -233,7 +225,7 @@ impl<E: Entry> Chain<E> {
     }
 
     #[inline(never)]
-    fn find_in_nodes(mut at: *mut u64, tag: Tag, key: &[u8]) -> Option<Spot<E>> {
+    fn find_in_nodes(mut at: *mut u64, tag: Tag, key: &[u8]) -> Option<NonNull<E>> {
         loop {
             // SAFETY: `at` is the place of a link word, by the flag of its bucket or of its parent.
             let link = Link(unsafe { *at });
@@ -243,7 +235,7 @@ impl<E: Entry> Chain<E> {
                 let slot = node_slot::<E>(link, lane);
                 // SAFETY: a lane with a tag has an entry in its slot.
                 if unsafe { &*slot }.key() == key {
-                    return Some(Spot { slot, tags: at, lane });
+                    return NonNull::new(slot);
                 }
                 lanes &= lanes - 1;
             }
@@ -436,9 +428,10 @@ impl<E: Entry> Chain<E> {
         true
     }
 
-    /// Takes the entry at `spot` out and closes the gap; true when that freed a node. Entries that
-    /// move from a node into the bucket are hashed for their tag.
-    pub(super) fn take(self, spot: Spot<E>) -> (E, bool) {
+    /// Takes the entry at one of the chain's places out and closes the gap; true when that freed a
+    /// node. Entries that move from a node into the bucket are hashed for their tag.
+    pub(super) fn take(self, slot: NonNull<E>) -> (E, bool) {
+        let spot = self.spot(slot.as_ptr());
         let last = self.last();
         // SAFETY: both spots hold entries of this chain. Each entry is read once, and the lane of
         // the slot that is vacant afterwards is cleared before anything else can read it.
@@ -465,6 +458,20 @@ impl<E: Entry> Chain<E> {
             unsafe { spot.slot.write(moved) };
         }
         (removed, from_node && self.fold())
+    }
+
+    /// What describes one of the chain's places.
+    fn spot(self, slot: *mut E) -> Spot<E> {
+        let lane = |first: *mut E| slot.addr().wrapping_sub(first.addr()) / size_of::<E>();
+        let (mut tags, mut first, mut slots) = (self.word(), self.slot(0), BUCKET_SLOTS);
+        let mut at = self.link();
+        while lane(first) >= slots {
+            // SAFETY: the place is not before the link word at `at`, which therefore is one.
+            let link = Link(unsafe { *at });
+            (tags, first, slots) = (at, node_slot(link, 0), NODE_SLOTS);
+            at = node_slot::<E>(link, NODE_SLOTS - 1).cast();
+        }
+        Spot { slot, tags, lane: lane(first) }
     }
 
     fn last(self) -> Spot<E> {

@@ -24,7 +24,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-use chain::{Chain, Spot, Tag};
+use std::ptr::NonNull;
+
+use chain::{Chain, Tag};
 use segments::Segments;
 pub use walk::{Iter, Stats};
 
@@ -91,7 +93,7 @@ impl<E: Entry> Table<E> {
     }
 
     #[inline(always)]
-    fn find(&self, hash: u64, key: &[u8]) -> Option<Spot<E>> {
+    fn find(&self, hash: u64, key: &[u8]) -> Option<NonNull<E>> {
         if self.segments.len() == 0 {
             return None;
         }
@@ -102,7 +104,7 @@ impl<E: Entry> Table<E> {
     #[inline]
     pub fn get(&self, hash: u64, key: &[u8]) -> Option<&E> {
         // SAFETY: the slot holds an entry, and the table is borrowed for as long as the reference.
-        self.find(hash, key).map(|spot| unsafe { &*spot.slot() })
+        self.find(hash, key).map(|slot| unsafe { slot.as_ref() })
     }
 
     /// The entry with this key. It may be replaced by another one with the same key, not by one
@@ -110,7 +112,7 @@ impl<E: Entry> Table<E> {
     #[inline]
     pub fn get_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut E> {
         // SAFETY: as in `get`; the table is borrowed exclusively.
-        self.find(hash, key).map(|spot| unsafe { &mut *spot.slot() })
+        self.find(hash, key).map(|mut slot| unsafe { slot.as_mut() })
     }
 
     /// Whether there is an entry with this key.
@@ -140,11 +142,11 @@ impl<E: Entry> Table<E> {
             // The gap is closed with the chain's last entry, which may lie there.
             self.chain(hash).prefetch_node();
         }
-        self.find(hash, key).map(|spot| self.take(hash, spot))
+        self.find(hash, key).map(|slot| self.take(hash, slot))
     }
 
-    fn take(&mut self, hash: u64, spot: Spot<E>) -> E {
-        let (entry, freed) = self.chain(hash).take(spot);
+    fn take(&mut self, hash: u64, slot: NonNull<E>) -> E {
+        let (entry, freed) = self.chain(hash).take(slot);
         self.segments.nodes -= u32::from(freed);
         self.len -= 1;
         self.shrink();
@@ -152,12 +154,17 @@ impl<E: Entry> Table<E> {
     }
 
     /// Looks a key up once, for callers that then replace, remove or insert.
-    #[inline]
+    #[inline(always)] // around a call whose result is a register, not a copy of what it wrote
     pub fn lookup(&mut self, hash: u64, key: &[u8]) -> Lookup<'_, E> {
-        match self.find(hash, key) {
-            Some(spot) => Lookup::Found(Found { table: self, hash, spot }),
+        match self.find_apart(hash, key) {
+            Some(slot) => Lookup::Found(Found { table: self, hash, slot }),
             None => Lookup::Vacant(Vacant { table: self, hash }),
         }
+    }
+
+    #[inline(never)]
+    fn find_apart(&self, hash: u64, key: &[u8]) -> Option<NonNull<E>> {
+        self.find(hash, key)
     }
 
     /// Asks for the bucket of this hash. [`Table::prefetch_entry`] comes next, after other work.
@@ -201,23 +208,23 @@ pub enum Lookup<'a, E: Entry> {
 pub struct Found<'a, E: Entry> {
     table: &'a mut Table<E>,
     hash: u64,
-    spot: Spot<E>,
+    slot: NonNull<E>,
 }
 
 impl<'a, E: Entry> Found<'a, E> {
     /// The entry.
     #[inline]
     pub fn get(&self) -> &E {
-        // SAFETY: the spot holds an entry, and the table is borrowed.
-        unsafe { &*self.spot.slot() }
+        // SAFETY: the slot holds an entry, and the table is borrowed.
+        unsafe { self.slot.as_ref() }
     }
 
     /// The entry, for as long as the table is borrowed. As with [`Table::get_mut`], its key must
     /// stay.
     #[inline]
-    pub fn into_mut(self) -> &'a mut E {
+    pub fn into_mut(mut self) -> &'a mut E {
         // SAFETY: as in `get`; the borrow is exclusive and given away.
-        unsafe { &mut *self.spot.slot() }
+        unsafe { self.slot.as_mut() }
     }
 
     /// Puts an entry with the same key in place of this one, which is returned.
@@ -230,7 +237,7 @@ impl<'a, E: Entry> Found<'a, E> {
     /// Takes the entry out.
     #[inline]
     pub fn remove(self) -> E {
-        self.table.take(self.hash, self.spot)
+        self.table.take(self.hash, self.slot)
     }
 }
 
