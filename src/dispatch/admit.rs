@@ -24,6 +24,7 @@ pub enum Admission {
 }
 
 /// Asks all gates.
+#[inline(always)] // into the way of every request
 pub fn admit(
     core: &mut Core,
     client: &Client,

@@ -29,7 +29,7 @@ use std::ops::Range;
 
 use super::admit::{Admission, admit};
 use super::command::Flags;
-use super::execute::{self, Prepared, Ran};
+use super::execute::{self, Ran};
 use super::outside::Around;
 use super::registry::{Registered, Table};
 use super::{Context, cursor};
@@ -132,7 +132,7 @@ fn stop_waiting(core: &mut Core, client: &mut Client) -> Option<Box<KeptCommand>
 fn run_again(core: &mut Core, client: &mut Client, table: &'static Table, kept: KeptCommand) {
     let entry = table.by_id(kept.command);
     let args = kept.args.args();
-    let request = Prepared { entry: Some(entry), ..execute::prepare(core, table, args) };
+    let request = execute::prepare_known(core, entry, args);
     client.reply.output.prepare();
     match admit(core, client, table, entry, &request) {
         Ok(Admission::Run | Admission::Queue) => {}

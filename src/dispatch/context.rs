@@ -31,12 +31,17 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The key at argument `index`, hashed (once per request, if it is the command's first key).
-    #[inline]
+    #[inline(always)] // around what is rare
     pub fn key(&self, index: usize) -> Key<'a> {
         match self.prepared_key {
             Some((at, key)) if *at == index => *key,
-            _ => self.core.keyspace.key(self.args.at(index)),
+            _ => self.hash_key(index),
         }
+    }
+
+    #[inline(never)]
+    fn hash_key(&self, index: usize) -> Key<'a> {
+        self.core.keyspace.key(self.args.at(index))
     }
 
     /// The container that the command is a subcommand of.

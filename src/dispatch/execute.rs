@@ -21,29 +21,76 @@ pub struct Prepared<'a> {
     pub entry: Option<&'static Registered>,
     /// The command's first key, hashed, with its place among the arguments.
     pub key: Option<(usize, Key<'a>)>,
+    /// The request before it has the same key.
+    repeats_key: bool,
 }
 
 impl<'a> Prepared<'a> {
     /// A request that is still to be resolved.
     #[inline]
     pub fn of(args: Args<'a>) -> Self {
-        Prepared { args, entry: None, key: None }
+        Prepared { args, entry: None, key: None, repeats_key: false }
     }
 
     /// Resolves the command's name and hashes the first key, in place: a request is never copied
-    /// right after it was written.
+    /// right after it was written. The request before it may have the same ones.
     #[inline]
-    pub fn resolve(&mut self, core: &Core, table: &'static Table) {
-        self.entry = table.lookup(self.args);
+    pub fn resolve(
+        &mut self,
+        before: Option<&Prepared<'a>>,
+        core: &Core,
+        table: &'static Table,
+    ) {
+        let known = before.and_then(|before| before.known_command(self.args));
+        self.entry = known.or_else(|| table.lookup(self.args));
+        self.hash_key(before, core);
+    }
+
+    #[inline(always)]
+    fn hash_key(&mut self, before: Option<&Prepared<'a>>, core: &Core) {
         let first = self.entry.and_then(|entry| entry.first_key(self.args));
-        self.key = first.map(|index| (index, core.keyspace.key(self.args.at(index))));
+        self.key = first.map(|index| {
+            let bytes = self.args.at(index);
+            let known = before.and_then(|before| before.known_key(bytes));
+            self.repeats_key = known.is_some();
+            (index, known.unwrap_or_else(|| core.keyspace.key(bytes)))
+        });
+    }
+
+    /// Its key, unless the request before it has the same one.
+    #[inline]
+    pub fn new_key(&self) -> Option<&Key<'a>> {
+        self.key.as_ref().filter(|_| !self.repeats_key).map(|(_, key)| key)
+    }
+
+    /// The command of a request that begins with the same name.
+    #[inline]
+    fn known_command(&self, args: Args<'_>) -> Option<&'static Registered> {
+        self.entry.filter(|entry| entry.is_plain() && args.at(0) == self.args.at(0))
+    }
+
+    /// The key of a request whose key has these bytes.
+    #[inline]
+    fn known_key(&self, bytes: &[u8]) -> Option<Key<'a>> {
+        self.key.map(|(_, key)| key).filter(|key| key.bytes() == bytes)
     }
 }
 
 /// Resolves a request and hashes its first key.
 pub fn prepare<'a>(core: &Core, table: &'static Table, args: Args<'a>) -> Prepared<'a> {
     let mut request = Prepared::of(args);
-    request.resolve(core, table);
+    request.resolve(None, core, table);
+    request
+}
+
+/// A request whose command is known already.
+pub fn prepare_known<'a>(
+    core: &Core,
+    entry: &'static Registered,
+    args: Args<'a>,
+) -> Prepared<'a> {
+    let mut request = Prepared { entry: Some(entry), ..Prepared::of(args) };
+    request.hash_key(None, core);
     request
 }
 

@@ -33,6 +33,12 @@ impl Registered {
         keyspec::first_key(self.command, args)
     }
 
+    /// Its name alone says what is called: it has no subcommands, and is none.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.subcommands.is_empty() && self.container.is_none()
+    }
+
     /// Clients can call it.
     pub fn is_reachable(&self) -> bool {
         self.reachable_as.is_some()

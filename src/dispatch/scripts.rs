@@ -6,7 +6,7 @@
 use super::Context;
 use super::admit::{busy, lacks_replicas};
 use super::command::Flags;
-use super::execute::{self, Prepared};
+use super::execute;
 use super::outside::{Around, Turn};
 use super::registry::Registered;
 use super::route::Gate;
@@ -217,9 +217,7 @@ impl Host for ScriptHost<'_, '_> {
         if let Err(words) = self.check(entry, args) {
             return Err(self.refuse(Some(entry), words));
         }
-        let key = entry.first_key(args);
-        let key = key.map(|index| (index, self.core.keyspace.key(args.at(index))));
-        let request = Prepared { args, entry: Some(entry), key };
+        let request = execute::prepare_known(self.core, entry, args);
         self.client.reply.output.reset();
         let table = self.around.table;
         execute::call_from_script(self.core, self.client, table, entry, &request);

@@ -1,7 +1,7 @@
 //! MULTI's queue: running it, dropping it, and what dooms it.
 
 use super::Context;
-use super::execute::{Prepared, call, prepare, reply_error};
+use super::execute::{call, prepare_known, reply_error};
 use crate::core::client::{ClientFlags, Transaction};
 use crate::core::{Client, Core};
 use crate::resp::Error;
@@ -43,7 +43,7 @@ pub fn run(ctx: &mut Context<'_>, open: &Transaction) {
     for queued in &open.queue {
         let args = queued.args.args();
         let entry = table.by_id(queued.command);
-        let request = Prepared { entry: Some(entry), ..prepare(core, table, args) };
+        let request = prepare_known(core, entry, args);
         call(core, client, &mut around, entry, &request);
     }
     client.flags -= ClientFlags::DENY_BLOCKING;

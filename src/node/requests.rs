@@ -214,9 +214,10 @@ impl Node {
         for index in 0..batch.len() {
             prepared.push(Prepared::of(batch.args(index, input)));
         }
-        for request in &mut prepared {
-            request.resolve(&self.core, self.table);
-            if let Some((_, key)) = &request.key
+        for index in 0..prepared.len() {
+            let (done, rest) = prepared.split_at_mut(index);
+            rest[0].resolve(done.last(), &self.core, self.table);
+            if let Some(key) = rest[0].new_key()
                 && many
             {
                 if by_table {
@@ -227,11 +228,11 @@ impl Node {
             }
         }
         if many {
-            let keys = || prepared.iter().filter_map(|request| request.key.as_ref());
+            let keys = || prepared.iter().filter_map(Prepared::new_key);
             if by_table {
-                keys().for_each(|(_, key)| keyspace.prefetch_bucket(db, key));
+                keys().for_each(|key| keyspace.prefetch_bucket(db, key));
             }
-            keys().for_each(|(_, key)| keyspace.prefetch_record(db, key));
+            keys().for_each(|key| keyspace.prefetch_record(db, key));
             self.prefetch_elements(db, &prepared);
         }
         prepared
