@@ -48,13 +48,17 @@ impl<'a> Prepared<'a> {
 
     #[inline(always)]
     fn hash_key(&mut self, before: Option<&Prepared<'a>>, core: &Core) {
-        let first = self.entry.and_then(|entry| entry.first_key(self.args));
-        self.key = first.map(|index| {
-            let bytes = self.args.at(index);
-            let known = before.and_then(|before| before.known_key(bytes));
-            self.repeats_key = known.is_some();
-            (index, known.unwrap_or_else(|| core.keyspace.key(bytes)))
-        });
+        let Some(index) = self.entry.and_then(|entry| entry.first_key(self.args)) else { return };
+        let bytes = self.args.at(index);
+        // Written field by field, where it stays.
+        if let Some((_, key)) = before.and_then(|before| before.key.as_ref())
+            && key.bytes() == bytes
+        {
+            self.repeats_key = true;
+            self.key = Some((index, *key));
+        } else {
+            self.key = Some((index, core.keyspace.key(bytes)));
+        }
     }
 
     /// Its key, unless the request before it has the same one.
@@ -67,12 +71,6 @@ impl<'a> Prepared<'a> {
     #[inline]
     fn known_command(&self, args: Args<'_>) -> Option<&'static Registered> {
         self.entry.filter(|entry| entry.is_plain() && args.at(0) == self.args.at(0))
-    }
-
-    /// The key of a request whose key has these bytes.
-    #[inline]
-    fn known_key(&self, bytes: &[u8]) -> Option<Key<'a>> {
-        self.key.map(|(_, key)| key).filter(|key| key.bytes() == bytes)
     }
 }
 
@@ -201,6 +199,7 @@ fn queue(core: &Core, client: &mut Client, entry: &Registered, args: Args<'_>) {
 
 /// Runs a handler that was admitted, and does what follows every command. One that waits for keys
 /// is put off; `dispatch::blocked` does the rest when its wait is over.
+#[inline(always)] // into the way of every request
 pub fn call(
     core: &mut Core,
     client: &mut Client,
@@ -232,7 +231,7 @@ pub(super) struct Ran {
 }
 
 /// Runs a handler. Tells when it ended, as well.
-#[inline]
+#[inline(always)] // into the way of every request
 pub(super) fn run(
     core: &mut Core,
     client: &mut Client,

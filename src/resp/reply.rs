@@ -14,10 +14,8 @@ pub enum Protocol {
     Resp3,
 }
 
-/// A kind, a number and a line end.
-const HEADER_BYTES_MAX: usize = 1 + 20 + 2;
-/// A bulk's header and its line end.
-const BULK_FRAME_BYTES_MAX: usize = HEADER_BYTES_MAX + 2;
+/// A bulk's header and line end: `$`, a length, and two line ends.
+const BULK_FRAME_BYTES_MAX: usize = 1 + 20 + 2 + 2;
 
 /// A client's replies.
 #[derive(Debug, Default)]
@@ -76,15 +74,10 @@ impl Reply {
         }
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n).as_bytes();
-        // A copy of a constant size, of which what is too much is dropped again.
-        let mut line = [0; HEADER_BYTES_MAX];
-        line[0] = kind;
-        let end = 1 + digits.len();
-        line[1..end].copy_from_slice(digits);
-        line[end..end + 2].copy_from_slice(b"\r\n");
-        let before = tail.len();
-        tail.extend_from_slice(&line);
-        tail.truncate(before + end + 2);
+        tail.reserve(digits.len() + 3);
+        tail.push(kind);
+        tail.extend_from_slice(digits);
+        tail.extend_from_slice(b"\r\n");
     }
 
     fn is_resp3(&self) -> bool {

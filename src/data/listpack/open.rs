@@ -141,7 +141,7 @@ impl OpenListpack {
     #[cold]
     fn make_room(&mut self, edge: Edge, added: usize) {
         let needed = self.bytes() + added;
-        self.relocate(edge, needed + (needed / 2).max(ROOM_BYTES_MIN));
+        self.relocate(edge, needed + needed.max(ROOM_BYTES_MIN));
     }
 
     /// Moves to a buffer of so many bytes, all room of which is at one end.
