@@ -227,7 +227,12 @@ impl<'a> NewEntry<'a> {
         let body = self.head_len + self.contents.len();
         let (head, rest) = place.split_at_mut(self.head_len);
         let (contents, backlen) = rest.split_at_mut(self.contents.len());
-        head.copy_from_slice(&self.head[..self.head_len]);
+        // Nearly all heads are as short, and what has a constant size is written in place.
+        match head {
+            [first] => *first = self.head[0],
+            [first, second] => [*first, *second] = [self.head[0], self.head[1]],
+            _ => head.copy_from_slice(&self.head[..self.head_len]),
+        }
         contents.copy_from_slice(self.contents);
         write_backlen(backlen, body);
     }
