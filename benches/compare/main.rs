@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod floor;
 mod loads;
 mod memory;
 mod publish;
@@ -26,6 +27,8 @@ usage: cargo bench --bench compare -- [options] [-- server options]
   --load NAME=ARGS   another load: arguments of redis-benchmark, such as 'x=-P 16 lpush l v'
   --setup COMMAND    a command sent to both servers before the loads, words split at spaces
   --only PART        loads and tables whose name contains PART
+  --floor PART       loads whose name contains PART are run a third time, against a responder that
+                     only reads and writes: what no server can go below, as a ratio to theirs
   --theirs and --ours may name the same program, to see the noise, or what an option costs:
     --theirs target/release/redis-rust --ours-options '--cluster-enabled yes' --only 'get -P 16'
   A node of a cluster is given all slots.";
@@ -44,19 +47,21 @@ struct Plan {
     rounds: usize,
     scale: u64,
     only: String,
+    floor: Option<String>,
     extra: Vec<Load>,
     setup: Vec<String>,
 }
 
 impl Plan {
     fn from_arguments() -> Result<Plan> {
-        let keys = ["--rounds", "--scale", "--load", "--setup", "--only"];
+        let keys = ["--rounds", "--scale", "--load", "--setup", "--only", "--floor"];
         let given = common::arguments(env!("CARGO_BIN_EXE_redis-rust"), &keys, USAGE)?;
         let mut plan = Plan {
             specs: given.specs,
             rounds: 5,
             scale: 100,
             only: String::new(),
+            floor: None,
             extra: Vec::new(),
             setup: Vec::new(),
         };
@@ -65,6 +70,7 @@ impl Plan {
                 "--rounds" => plan.rounds = value.parse()?,
                 "--scale" => plan.scale = value.parse()?,
                 "--only" => plan.only = value,
+                "--floor" => plan.floor = Some(value),
                 "--setup" => plan.setup.push(value),
                 _ => plan.extra.push(loads::extra(&value)?),
             }
@@ -146,8 +152,26 @@ fn compare_loads(plan: &Plan) -> Result<()> {
             }
         }
         print_load(&load.name, &samples);
+        if plan.floor.as_ref().is_some_and(|part| load.name.contains(part)) {
+            compare_floor(plan, load, &servers)?;
+        }
     }
     println!("µs: processor time of the server per request. Medians of {} rounds.", plan.rounds);
+    Ok(())
+}
+
+/// The least that a load can cost, beside what it costs their server in the same rounds.
+fn compare_floor(plan: &Plan, load: &Load, [ours, theirs]: &[Server; 2]) -> Result<()> {
+    let Some(responder) = floor::start(load, ours)? else { return Ok(()) };
+    let requests = plan.requests(load);
+    let mut bare = load.clone();
+    bare.before = None;
+    let mut samples = [Vec::new(), Vec::new()];
+    for _ in 0..plan.rounds {
+        samples[0].push(run_load(&responder, &bare, requests)?);
+        samples[1].push(run_load(theirs, load, requests)?);
+    }
+    print_load("  the floor of it", &samples);
     Ok(())
 }
 
@@ -209,6 +233,9 @@ fn version(spec: &Spec) -> Result<String> {
 }
 
 fn main() -> Result<()> {
+    if floor::is_wanted() {
+        return floor::respond();
+    }
     let plan = Plan::from_arguments()?;
     for spec in &plan.specs {
         println!("{:<7} {} ({})", spec.name, spec.program.display(), version(spec)?);

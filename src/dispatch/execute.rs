@@ -35,12 +35,7 @@ impl<'a> Prepared<'a> {
     /// Resolves the command's name and hashes the first key, in place: a request is never copied
     /// right after it was written. The request before it may have the same ones.
     #[inline]
-    pub fn resolve(
-        &mut self,
-        before: Option<&Prepared<'a>>,
-        core: &Core,
-        table: &'static Table,
-    ) {
+    pub fn resolve(&mut self, before: Option<&Prepared<'a>>, core: &Core, table: &'static Table) {
         let known = before.and_then(|before| before.known_command(self.args));
         self.entry = known.or_else(|| table.lookup(self.args));
         self.hash_key(before, core);
@@ -82,11 +77,7 @@ pub fn prepare<'a>(core: &Core, table: &'static Table, args: Args<'a>) -> Prepar
 }
 
 /// A request whose command is known already.
-pub fn prepare_known<'a>(
-    core: &Core,
-    entry: &'static Registered,
-    args: Args<'a>,
-) -> Prepared<'a> {
+pub fn prepare_known<'a>(core: &Core, entry: &'static Registered, args: Args<'a>) -> Prepared<'a> {
     let mut request = Prepared { entry: Some(entry), ..Prepared::of(args) };
     request.hash_key(None, core);
     request
