@@ -1,6 +1,6 @@
 //! The least that a load can cost a server: a responder that takes a pipeline with one read, looks
-//! at nothing but its length, and answers with one write. What it needs is the kernel's share, which
-//! no server of one thread can go below.
+//! at nothing but its length, and answers with one write. What it needs is the kernel's share, and
+//! no server of one thread can go below that.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream as Socket};
