@@ -148,6 +148,8 @@ pub struct Connection {
     pub parser: Parser,
     /// The socket may have input: no read has come back short since the last edge.
     pub readable: bool,
+    /// The input holds no whole request.
+    pub starved: bool,
     /// The socket takes output: no write has come back short since the last edge.
     pub writable: bool,
     /// The peer sent its last byte; read until that is seen.
@@ -164,14 +166,23 @@ impl Connection {
             query: QueryBuffer::default(),
             parser: Parser::default(),
             readable: false,
+            starved: true,
             writable: true,
             peer_closed: false,
             queued: false,
         }
     }
 
-    /// One read into `buffer`, of at least `needed` bytes if the request asks for so many.
-    pub fn read(&mut self, buffer: &mut QueryBuffer, needed: usize) -> ReadOutcome {
+    /// Whether there may be input in the socket, and no whole request waits before that.
+    #[inline]
+    pub fn wants_input(&self) -> bool {
+        self.readable && (self.starved || self.query.is_empty())
+    }
+
+    /// One read behind the input, with room for at least as much as the request lacks.
+    pub fn receive(&mut self) -> ReadOutcome {
+        let buffer = &mut self.query;
+        let needed = self.parser.needed(buffer.input().len());
         if buffer.capacity() - buffer.input().len() < needed.max(READ_CHUNK_BYTES / 4) {
             buffer.reserve(needed.max(READ_CHUNK_BYTES));
         }

@@ -1,6 +1,6 @@
-//! From a readable socket to the replies in the client's output: one read, then its requests in
-//! small batches. A batch is parsed ahead, so that its keys are on their way from memory before the
-//! first command runs.
+//! From a readable socket to the replies in the client's output: one read, and later in the turn
+//! its requests in small batches. A batch is parsed ahead, so that its keys are on their way from
+//! memory before the first command runs.
 
 use arrayvec::ArrayVec;
 
@@ -29,7 +29,24 @@ enum Stop {
 }
 
 impl Node {
-    /// Gives one client its turn: at most one read, and a bounded number of requests.
+    /// Reads once from a client, unless it is yet to be answered to what it has sent already.
+    pub(super) fn receive(&mut self, token: usize) {
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        let accepts = self.core.clients.get(token).is_some_and(Client::accepts_requests);
+        if !(accepts && connection.wants_input()) {
+            return;
+        }
+        match connection.receive() {
+            ReadOutcome::Bytes(n) => self.note_input(token, n),
+            ReadOutcome::Nothing => {}
+            ReadOutcome::Closed(error) => {
+                self.log_peer_closed(token, error);
+                self.close(token);
+            }
+        }
+    }
+
+    /// Gives one client its turn: a bounded number of requests.
     pub(super) fn serve(&mut self, token: usize) {
         let Some(connection) = self.connections.get_mut(token) else { return };
         connection.queued = false;
@@ -44,63 +61,39 @@ impl Node {
         client.reply.output.prepare();
         // The requests borrow from the buffer while their commands change the node.
         let mut buffer = std::mem::take(&mut connection.query);
-        let stop = self.read_and_run(token, &mut buffer);
+        let stop = match buffer.is_empty() {
+            true => Stop::Starved,
+            false => self.run_requests(token, &mut buffer),
+        };
         self.keep_rest(token, buffer, stop);
     }
 
-    fn read_and_run(&mut self, token: usize, buffer: &mut QueryBuffer) -> Stop {
-        if !buffer.is_empty() {
-            // What a spent budget or a pause left comes before anything new.
-            let stop = self.run_requests(token, buffer);
-            if stop != Stop::Starved {
-                return stop;
-            }
-        }
-        let Some(connection) = self.connections.get_mut(token) else { return Stop::Gone };
-        if !connection.readable {
-            return Stop::Starved;
-        }
-        let needed = connection.parser.needed(buffer.input().len());
-        match connection.read(buffer, needed) {
-            ReadOutcome::Bytes(n) => {
-                if self.note_input(token, n, buffer) == Stop::Gone {
-                    return Stop::Gone;
-                }
-            }
-            ReadOutcome::Nothing => return Stop::Starved,
-            ReadOutcome::Closed(error) => {
-                self.log_peer_closed(token, error);
-                self.close(token);
-                return Stop::Gone;
-            }
-        }
-        self.run_requests(token, buffer)
-    }
-
-    fn note_input(&mut self, token: usize, n: usize, buffer: &QueryBuffer) -> Stop {
+    fn note_input(&mut self, token: usize, n: usize) {
         let now_ms = self.core.now.ms();
         let query_limit = self.core.config.client_query_buffer_limit;
         self.core.stats.reads_processed += 1;
         self.core.stats.net_input_bytes += n as u64;
-        let Some(client) = self.core.clients.get_mut(token) else { return Stop::Gone };
+        let Some(connection) = self.connections.get(token) else { return };
+        let Some(client) = self.core.clients.get_mut(token) else { return };
+        let (used, capacity) = (connection.query.input().len(), connection.query.capacity());
         client.active_ms = now_ms;
-        client.query.note(buffer.input().len(), buffer.capacity());
+        client.query.note(used, capacity);
         // What MULTI queued was not answered either: it counts as if it were still in the buffer.
         let queued = client.transaction.as_ref().map_or(0, |open| open.bytes);
         let limit = match client.is(ClientFlags::AUTHENTICATED) {
             true => query_limit,
             false => query_limit.min(UNAUTHENTICATED_QUERY_BYTES_MAX),
         };
-        if buffer.input().len() + queued <= limit {
-            return Stop::Starved;
+        if used + queued > limit {
+            self.close_over_query_limit(token);
         }
-        self.close_over_query_limit(token, buffer);
-        Stop::Gone
     }
 
-    fn close_over_query_limit(&mut self, token: usize, buffer: &QueryBuffer) {
+    fn close_over_query_limit(&mut self, token: usize) {
+        let Some(connection) = self.connections.get(token) else { return };
         let Some(client) = self.core.clients.get(token) else { return };
-        let shown = repr(&buffer.input()[..buffer.input().len().min(64)]);
+        let input = connection.query.input();
+        let shown = repr(&input[..input.len().min(64)]);
         log::warn!(
             "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
             self.core.describe_client(client),
@@ -270,6 +263,7 @@ impl Node {
     fn keep_rest(&mut self, token: usize, buffer: QueryBuffer, stop: Stop) {
         let Some(connection) = self.connections.get_mut(token) else { return };
         connection.query = buffer;
+        connection.starved = stop == Stop::Starved;
         // The rest of a big argument gets its room in one step.
         let needed = connection.parser.needed(connection.query.input().len());
         if needed > 0 {
