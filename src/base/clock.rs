@@ -109,7 +109,6 @@ mod tests {
     #[test]
     fn a_lap_starts_where_the_last_one_ended_unless_there_was_a_pause() {
         let mut laps = LapClock::default();
-        let first = laps.start();
         let ended = CycleClock::now();
         laps.lap(ended);
         assert_eq!(laps.start().ns_since(ended), 0);
@@ -117,6 +116,5 @@ mod tests {
         laps.pause();
         while ended.elapsed_ns() == 0 {}
         assert!(laps.start().ns_since(ended) > 0);
-        assert!(ended.ns_since(first) < 1_000_000_000);
     }
 }

@@ -466,7 +466,7 @@ impl<E: Entry> Chain<E> {
         let (mut tags, mut first, mut slots) = (self.word(), self.slot(0), BUCKET_SLOTS);
         let mut at = self.link();
         while lane(first) >= slots {
-            // SAFETY: the place is not before the link word at `at`, which therefore is one.
+            // SAFETY: the place is in none of these slots, so the last of them is a link word.
             let link = Link(unsafe { *at });
             (tags, first, slots) = (at, node_slot(link, 0), NODE_SLOTS);
             at = node_slot::<E>(link, NODE_SLOTS - 1).cast();
